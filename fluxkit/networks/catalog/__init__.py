@@ -1,0 +1,48 @@
+"""The bundled networks, each a folder of plain text with its sources."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from fluxkit.errors import UnknownNameError, suggest
+from fluxkit.networks.network import Network
+from fluxkit.networks.tables import read_network
+
+CATALOG = Path(__file__).parent
+_UNITS = {"toy": "A uptake = 100", "ccm": "glucose uptake = 100"}
+
+
+def list_networks() -> list[str]:
+    """Return the names of the bundled networks."""
+    return sorted(each.parent.name for each in CATALOG.glob("*/model.rxn"))
+
+
+@lru_cache
+def load_network(name: str) -> Network:
+    """Load a bundled network.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_networks`.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such network; the message offers the nearest names.
+    """
+    if name not in list_networks():
+        raise UnknownNameError(f"no bundled network is called {name!r}. {suggest(name, list_networks())}")
+    folder = CATALOG / name
+
+    def optional(file: str) -> Path | None:
+        return folder / file if (folder / file).is_file() else None
+
+    return read_network(
+        folder / "model.rxn",
+        bounds=optional("fluxes.tsv"),
+        constraints=optional("constraints.tsv"),
+        observations=optional("observations.tsv"),
+        name=name,
+        flux_unit=_UNITS[name],
+        description=(folder / "README.md").read_text(encoding="utf-8"),
+    )
