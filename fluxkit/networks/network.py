@@ -1,5 +1,6 @@
 """The frozen metabolic network: reactions atom by atom, with bounds, equalities and prior targets."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -147,6 +148,21 @@ class Network:
             f"<Network {self.name!r}: {len(self.reactions)} reactions ({reversible} reversible), "
             f"{len(self.balanced)} balanced pools, flux unit: {self.flux_unit}>"
         )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides labeling and fluxes; equal networks have equal fingerprints."""
+        rules = [(name, self.rule(name)) for name in self.reaction_names]
+        equalities = [(sorted(each.coefficients.items()), each.value) for each in self.equalities]
+        reactions = [
+            (r.name, r.reversible, [(p.metabolite, p.coefficient, sorted(p.atoms.items())) for p in r.substrates + r.products])
+            for r in self.reactions
+        ]
+        content = repr((reactions, sorted(self.symmetric), rules, equalities))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
     @cached_property
     def reaction_names(self) -> tuple[str, ...]:
