@@ -1,0 +1,57 @@
+# Every target first makes .venv: set-up takes a minute or two, once.
+# PYTHON is any Python >= 3.11: make demo PYTHON=python3.12
+
+ifndef PYTHON
+PYTHON := $(shell for each in python3.11 python3.12 python3.13 python3; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$each && break; done)
+endif
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
+
+.PHONY: help env demo test test-slow lab model benchmark lint clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "fluxkit needs Python 3.11 or later: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
+	@echo "installing fluxkit and what it needs into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable ".[test,dev]"
+	@touch $@
+
+env: $(STAMP)  ## make .venv
+
+demo: $(STAMP)  ## quantify HCT116 cells, control and PHGDH inhibitor, into results/hct116
+	@$(BIN)/python -m fluxkit run quantify --out results/hct116
+
+test: $(STAMP)  ## run every test that is not slow, and the notebooks
+	@$(PYTEST) $(if $(NOTEBOOKS),--nbval-lax --nbval-current-env) tests $(NOTEBOOKS)
+
+test-slow: $(STAMP)  ## run the slow tests
+	@$(PYTEST) -m slow tests
+
+lab: $(STAMP)  ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir . notebooks
+
+model: $(STAMP)  ## train the shipped model of the ccm network again
+	@$(BIN)/python -m fluxkit train --network ccm --out fluxkit/learning/models/ccm
+
+benchmark: $(STAMP)  ## measure speed, accuracy and calibration again
+	@set -e; for each in benchmarks/*.py; do $(BIN)/python $$each; done
+
+lint: $(STAMP)  ## check style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+clean:  ## remove results and caches; .venv stays
+	@rm -rf results build dist fluxkit.egg-info lightning_logs .pytest_cache .ruff_cache .hypothesis
+	@find fluxkit tests benchmarks notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+		-prune -exec rm -rf {} + 2>/dev/null || true

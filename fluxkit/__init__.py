@@ -1,0 +1,55 @@
+"""From isotope labeling to metabolic fluxes, with uncertainty: the public names, each loaded when first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fluxkit.fluxes import draw_fluxes
+    from fluxkit.inference import fit_fluxes, quantify
+    from fluxkit.labeling import read_labeling, simulate
+    from fluxkit.networks import list_networks, load_network, read_network
+    from fluxkit.view import flux_map
+    from fluxkit.workflows import run_notebook, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "list_networks",
+    "load_network",
+    "read_network",
+    "draw_fluxes",
+    "simulate",
+    "read_labeling",
+    "train",
+    "quantify",
+    "fit_fluxes",
+    "flux_map",
+    "run_notebook",
+]
+
+_FOLDER_OF = {
+    "list_networks": "fluxkit.networks",
+    "load_network": "fluxkit.networks",
+    "read_network": "fluxkit.networks",
+    "draw_fluxes": "fluxkit.fluxes",
+    "simulate": "fluxkit.labeling",
+    "read_labeling": "fluxkit.labeling",
+    "train": "fluxkit.workflows",
+    "quantify": "fluxkit.inference",
+    "fit_fluxes": "fluxkit.inference",
+    "flux_map": "fluxkit.view",
+    "run_notebook": "fluxkit.workflows",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its folder: torch, Lightning and Jupyter wait until something needs them."""
+    if name not in _FOLDER_OF:
+        raise AttributeError(f"module 'fluxkit' has no attribute {name!r}")
+    value = getattr(import_module(_FOLDER_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
