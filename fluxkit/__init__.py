@@ -1,4 +1,4 @@
-"""From isotope labeling to metabolic fluxes, with uncertainty: the public names, each loaded when first used."""
+"""From isotope labeling to metabolic fluxes, with uncertainty; each public name loads when first used."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -43,8 +43,8 @@ def find_notebook(name_or_path: str | os.PathLike[str]) -> Path:
         return bundled[name]
     if not bundled:
         raise NotebookError(
-            f"no notebook {str(path)!r}: the installed package carries none. Give the path of an .ipynb file, or work "
-            "in a copy of the repository."
+            f"no notebook {str(path)!r}: the installed package carries none. Give the path of an .ipynb "
+            "file, or work in a copy of the repository."
         )
     raise NotebookError(f"no notebook {str(path)!r}. {suggest(name, bundled)}")
 
@@ -78,8 +78,8 @@ def run_notebook(
 ) -> Path:
     """Run a notebook from top to bottom with the given parameters, and keep the executed copy.
 
-    Names and types are checked before anything is written. The copy appears in `out_dir` under its own name only
-    when every cell has run; a run that fails leaves ``NAME.failed.ipynb``, with the error in it.
+    Names and types are checked before anything is written. The copy appears in `out_dir` under its own name
+    only when every cell has run; a run that fails leaves ``NAME.failed.ipynb``, with the error in it.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def run_notebook(
     parameters : mapping of str to object, optional
         Values for the notebook's parameters; the others keep their defaults.
     out_dir : str or path
-        Where the executed notebook goes. A notebook with a parameter ``out_dir`` is told, and writes there too.
+        Where the executed notebook goes. A notebook with a parameter ``out_dir`` is told, to write there too.
     progress : bool
         Show a progress bar over the cells.
 
@@ -146,8 +146,8 @@ def _execute(source: Path, running: Path, parameters: dict, failed: Path, progre
     except PapermillExecutionError as error:
         first = next((line for line in error.source.splitlines() if line.strip()), "")
         raise NotebookError(
-            f"{source.name} failed in cell [{error.exec_count}] ({first.strip()!r}): {error.ename}: {error.evalue}\n"
-            f"The run up to there is in {failed}."
+            f"{source.name} failed in cell [{error.exec_count}] ({first.strip()!r}): "
+            f"{error.ename}: {error.evalue}\nThe run up to there is in {failed}."
         ) from error
     except (PapermillException, DeadKernelError, CellTimeoutError) as error:
         raise NotebookError(

@@ -37,7 +37,7 @@ class Parameter:
     help: str = ""
 
     def accepts(self, value: object) -> bool:
-        """Tell whether a value has the declared type; an ``int`` is also a ``float``, a ``bool`` is neither."""
+        """Tell whether a value has the declared type; an ``int`` is a ``float`` too, a ``bool`` neither."""
         return self.type is None or _fits(value, ast.parse(self.type, mode="eval").body)
 
     def read(self, text: str) -> object:
@@ -95,8 +95,8 @@ def read_signature(source: str, where: str) -> dict[str, Parameter]:
             continue
         if annotation is not None and not _understood(ast.parse(annotation, mode="eval").body):
             raise NotebookError(
-                f"parameter {name!r} of {where} has type {annotation!r}; a parameter is of str, bool, int, float, "
-                "None, list[...], tuple[...], dict[...], Literal[...], or several of them joined by |."
+                f"parameter {name!r} of {where} has type {annotation!r}; a parameter is of str, bool, int, "
+                "float, None, list[...], tuple[...], dict[...], Literal[...], or several of them joined by |."
             )
         default = ast.unparse(statement.value) if statement.value else ""
         signature[name] = Parameter(name, annotation, default, comments.get(statement.end_lineno or 0, ""))
@@ -161,8 +161,9 @@ def parse_assignments(
 
 
 def _annotation(node: ast.expr) -> str:
-    quoted = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return node.value if quoted else ast.unparse(node)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return ast.unparse(node)
 
 
 def _name_and_items(node: ast.expr) -> tuple[str | None, list[ast.expr]]:
