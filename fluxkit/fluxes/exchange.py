@@ -1,0 +1,119 @@
+"""The exchange coordinate: exchange fluxes as nearly normal numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from fluxkit.errors import FluxError
+from fluxkit.networks import Network
+
+OFFSET = 0.1  # of the normalising flux: below it labeling hardly sees how small an exchange flux is
+FLOOR = 1e-3  # of the normalising flux: where the log-uniform prior levels off if the lower bound is zero
+_EDGE = 1e-15
+
+
+@dataclass(frozen=True, eq=False)
+class ExchangeCoordinate:
+    """A smooth increasing map between exchange fluxes x and real numbers y.
+
+    With t = (log(x + c) - log(lo + c)) / (log(hi + c) - log(lo + c)), y = Phi^-1(t): small exchange fluxes, which
+    labeling cannot tell apart, are drawn together. The prior on x is log-uniform, density proportional to
+    1 / (x + e), where e = 0; a lower bound of zero takes e = 1e-3 of the normalising flux, so that the
+    prior is log-uniform above it and flat below. Equal bounds make a fixed exchange flux without a coordinate.
+
+    Parameters
+    ----------
+    lower, upper : numpy.ndarray
+        Bounds, shape ``(reversible,)``, in the flux unit of the network.
+    varies : numpy.ndarray
+        Which exchange fluxes have a coordinate, shape ``(reversible,)``, bool.
+    offset : float
+        c, in the flux unit of the network.
+    floor : numpy.ndarray
+        e, shape ``(reversible,)``.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    varies: np.ndarray
+    offset: float
+    floor: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return int(self.varies.sum())
+
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        low = np.log(self.lower[self.varies] + self.offset)
+        return low, np.log(self.upper[self.varies] + self.offset) - low
+
+    def fluxes(self, y: np.ndarray) -> np.ndarray:
+        """Return exchange fluxes, shape ``(..., reversible)``, of coordinates ``(..., coordinate)``."""
+        y = np.asarray(y, dtype=float)
+        low, span = self._ends()
+        x = np.broadcast_to(self.lower, (*y.shape[:-1], len(self.lower))).copy()
+        moved = np.exp(low + span * ndtr(y)) - self.offset
+        x[..., self.varies] = np.clip(moved, self.lower[self.varies], self.upper[self.varies])
+        return x
+
+    def coordinates(self, x: np.ndarray) -> np.ndarray:
+        """Return coordinates, shape ``(..., coordinate)``; a flux at or beyond a bound gives the outermost one."""
+        low, span = self._ends()
+        t = (np.log(np.maximum(np.asarray(x, dtype=float)[..., self.varies], 0) + self.offset) - low) / span
+        return ndtri(np.clip(t, _EDGE, 1 - _EDGE))
+
+    def derivative(self, y: np.ndarray) -> np.ndarray:
+        """Return dx/dy of the coordinates, shape ``(..., coordinate)``."""
+        y = np.asarray(y, dtype=float)
+        _, span = self._ends()
+        density = np.exp(-0.5 * y**2) / np.sqrt(2 * np.pi)
+        return (self.fluxes(y)[..., self.varies] + self.offset) * span * density
+
+    def log_prior(self, y: np.ndarray) -> np.ndarray:
+        """Return the log prior density of the coordinates up to a constant, shape ``(...)``."""
+        y = np.asarray(y, dtype=float)
+        x = self.fluxes(y)[..., self.varies]
+        return (-0.5 * y**2 + np.log((x + self.offset) / (x + self.floor[self.varies]))).sum(axis=-1)
+
+    def log_prior_gradient(self, y: np.ndarray) -> np.ndarray:
+        """Return the gradient of :meth:`log_prior`, shape ``(..., coordinate)``."""
+        y = np.asarray(y, dtype=float)
+        x = self.fluxes(y)[..., self.varies]
+        bend = 1 / (x + self.offset) - 1 / (x + self.floor[self.varies])
+        return -y + bend * self.derivative(y)
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw exchange fluxes from their prior, shape ``(n, reversible)``."""
+        x = np.broadcast_to(self.lower, (n, len(self.lower))).copy()
+        floor = self.floor[self.varies]
+        low, high = self.lower[self.varies] + floor, self.upper[self.varies] + floor
+        x[:, self.varies] = low * (high / low) ** rng.random((n, self.size)) - floor
+        return np.clip(x, self.lower, self.upper)
+
+
+def exchange_coordinate(network: Network) -> ExchangeCoordinate:
+    """Return the exchange coordinate of the reversible reactions of a network.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Raises
+    ------
+    FluxError
+        A lower bound exceeds its upper bound, or an upper bound is infinite.
+    """
+    lower, upper = network.exchange_bounds
+    names = [each.name for each in network.reactions if each.reversible]
+    for name, low, high in zip(names, lower, upper, strict=True):
+        if not 0 <= low <= high < np.inf:
+            raise FluxError(
+                f"network {network.name!r}: the exchange flux of {name!r} has bounds {low:g} to {high:g}; give "
+                "finite bounds with 0 <= lower <= upper (defaults: 1e-3 and 10 times the normalising flux)."
+            )
+    scale = network.normalising_flux
+    varies = upper - lower > FLOOR * 1e-6 * scale
+    return ExchangeCoordinate(lower, upper, varies, OFFSET * scale, np.where(lower > 0, 0.0, FLOOR * scale))
