@@ -12,6 +12,8 @@ from fluxkit.workflows.parameters import Parameter, check_parameters, read_signa
 
 PARAMETERS_TAG = "parameters"
 SUMMARY_TAG = "summary"
+# The kernel listens on this machine only and signs its messages: its warning about TCP is noise in a progress bar.
+KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=ERROR"]
 
 
 def list_notebooks() -> dict[str, Path]:
@@ -142,7 +144,9 @@ def _execute(source: Path, running: Path, parameters: dict, failed: Path, progre
 
     try:
         with _without_false_alarms():
-            papermill.execute_notebook(source, running, parameters, progress_bar=progress)
+            papermill.execute_notebook(
+                source, running, parameters, progress_bar=progress, extra_arguments=KERNEL_ARGUMENTS
+            )
     except PapermillExecutionError as error:
         first = next((line for line in error.source.splitlines() if line.strip()), "")
         raise NotebookError(

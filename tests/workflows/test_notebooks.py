@@ -48,7 +48,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_run_leaves_the_executed_notebook_and_its_summary(tmp_path):
+def test_a_run_leaves_the_executed_notebook_and_its_summary(tmp_path, capfd):
     out = tmp_path / "out"
     notebook = write_notebook(
         tmp_path / "story.ipynb", summary="print(frac * 2, name, draws, tracers, out_dir)"
@@ -57,6 +57,7 @@ def test_a_run_leaves_the_executed_notebook_and_its_summary(tmp_path):
     executed = run_notebook(notebook, parameters, out, progress=False)
     assert executed == out / "story.ipynb"
     assert names_in(out) == ["story.ipynb"]
+    assert capfd.readouterr().err == ""
     assert read_summary(executed) == f"2 None 5 {{'b': 'Gln'}} {out}"
 
 
