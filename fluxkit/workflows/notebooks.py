@@ -12,7 +12,7 @@ from fluxkit.workflows.parameters import Parameter, check_parameters, read_signa
 
 PARAMETERS_TAG = "parameters"
 SUMMARY_TAG = "summary"
-# The kernel listens on this machine only and signs its messages: a warning about TCP is noise in a progress bar.
+# The kernel listens on this machine only and signs its messages: its warning about TCP is noise here.
 KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=ERROR"]
 
 
