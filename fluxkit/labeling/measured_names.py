@@ -1,0 +1,150 @@
+"""Names and formulas of a measured table against those of a network."""
+
+from collections.abc import Mapping
+
+from fluxkit.errors import LabelingError, UnknownNameError
+from fluxkit.labeling.measured_values import MeasuredValue
+from fluxkit.labeling.measurement import ResolvedMeasurement, abundance_matrix, resolve_measurement
+from fluxkit.labeling.natural_abundance import parse_formula
+from fluxkit.labeling.table_rows import RowTable
+from fluxkit.networks import Network
+
+
+def resolve_names(
+    table: RowTable, values: list[MeasuredValue], network: Network, elements: str, drop: bool
+) -> tuple[dict[str, ResolvedMeasurement], dict[str, str], list[str]]:
+    """Find out what every metabolite of a table means.
+
+    Parameters
+    ----------
+    table : RowTable
+        For the places.
+    values : list of MeasuredValue
+    network : Network
+    elements : str
+        Elements that some tracer labels.
+    drop : bool
+        Whether to leave out what the network does not know, with a note.
+
+    Returns
+    -------
+    resolved : dict of str to ResolvedMeasurement
+        By name in the network, in the order of the table.
+    renamed : dict of str to str
+        Name in the network by name in the table; without those that were dropped.
+    notes : list of str
+
+    Raises
+    ------
+    UnknownNameError
+        The network does not know a metabolite, which is not to be dropped; or it knows none.
+    LabelingError
+        A mass shift is beyond the fragment.
+    """
+    rows: dict[str, list[int]] = {}
+    for each in values:
+        rows.setdefault(each.name, []).append(each.row)
+    resolved: dict[str, ResolvedMeasurement] = {}
+    renamed: dict[str, str] = {}
+    notes: list[str] = []
+    for name, places in rows.items():
+        known = _known_name(name, network)
+        try:
+            meaning = resolve_measurement(known, network, elements)
+        except (UnknownNameError, LabelingError) as error:
+            if not (drop and isinstance(error, UnknownNameError)):
+                raise type(error)(
+                    f"{error} ({table.where(places)}) Rename it, or read with unknown='drop'."
+                ) from error
+            notes.append(f"{name} is not in network {network.name!r}; left out.")
+            continue
+        if known != name:
+            notes.append(f"{name} is read as {known}.")
+        if meaning.external:
+            notes.append(
+                f"{name} is the external pool {meaning.fragments[0].metabolite}: an input, not a result of fluxes."
+            )
+        renamed[name] = known
+        resolved[known] = meaning
+    if not resolved:
+        raise UnknownNameError(
+            f"network {network.name!r} knows no metabolite of {table.source}; is it the right network?"
+        )
+    for each in values:
+        if each.name in renamed and each.shift > (size := resolved[renamed[each.name]].size):
+            raise LabelingError(
+                f"mass shift M+{each.shift} of {each.name!r} ({table.where(each.row)}) is impossible: it has {size} atoms "
+                f"of {elements}; remove the row, or name the tracers that label more."
+            )
+    return resolved, renamed, notes
+
+
+def _known_name(name: str, network: Network) -> str:
+    """The observation or metabolite of this name; capitals do not matter where only one fits."""
+    if name in network.observations or name in network.atom_counts:
+        return name
+    same = [each for each in network.observations if each.lower() == name.lower()]
+    return same[0] if len(same) == 1 else name
+
+
+def check_formulas(
+    table: RowTable,
+    values: list[MeasuredValue],
+    resolved: Mapping[str, ResolvedMeasurement],
+    renamed: Mapping[str, str],
+    natural_abundance: str,
+) -> dict[str, str]:
+    """Find the formula of every fragment, of the table first, else of the observation table.
+
+    Parameters
+    ----------
+    table : RowTable
+    values : list of MeasuredValue
+    resolved, renamed : mappings
+        From :func:`resolve_names`.
+    natural_abundance : str
+        Elements whose natural isotopes need the formula.
+
+    Returns
+    -------
+    dict of str to str
+        Formula by fragment, where known.
+
+    Raises
+    ------
+    LabelingError
+        Two formulas for one metabolite, one that cannot be read or lacks the atoms, or one that is needed but missing.
+    """
+    stated: dict[str, tuple[str, int]] = {}
+    for each in values:
+        formula = each.known.get("formula", "")
+        if formula:
+            first, row = stated.setdefault(renamed[each.name], (formula, each.row))
+            if first != formula:
+                raise LabelingError(
+                    f"{each.name!r} has the formulas {first!r} and {formula!r} ({table.where([row, each.row])}); keep one."
+                )
+    formulas = {}
+    for name, meaning in resolved.items():
+        formula = stated[name][0] if name in stated else meaning.formula
+        place = f" ({table.where(stated[name][1])})" if name in stated else ""
+        try:
+            if formula is not None:
+                _check_atoms(name, meaning, formula)
+                formulas[name] = formula
+            if natural_abundance and not meaning.external:
+                abundance_matrix(meaning, formula, natural_abundance)
+        except LabelingError as error:
+            raise LabelingError(f"{error}{place}") from error
+    return formulas
+
+
+def _check_atoms(name: str, meaning: ResolvedMeasurement, formula: str) -> None:
+    counts = parse_formula(formula)
+    atoms = [element for element, _ in meaning.fragments[0].atoms]
+    for element in dict.fromkeys(atoms):
+        if counts.get(element, 0) < atoms.count(element):
+            raise LabelingError(
+                f"formula {formula!r} of {name!r} has {counts.get(element, 0)} atoms of {element}, but "
+                f"{meaning.fragments[0].metabolite} has {atoms.count(element)}; correct the formula."
+            )

@@ -1,0 +1,144 @@
+"""The values of a measured table, row by row: numbers that can be trusted, or a message with the row."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fluxkit.errors import LabelingError, suggest
+from fluxkit.labeling.table_rows import MISSING, Row, RowTable
+
+_SHIFT = re.compile(r"(?:[Mm]\s*)?(?:\+\s*)?(\d+)(?:\.0+)?")
+_NAMING = ("condition", "tissue", "animal", "replicate")
+
+
+@dataclass(frozen=True)
+class MeasuredValue:
+    """One value as its row states it.
+
+    Parameters
+    ----------
+    row : int
+        Number of the row.
+    sample : str
+        Name of the sample; empty where the table names none.
+    experiment : str
+        Name of the experiment.
+    name : str
+        Metabolite or fragment as written.
+    shift : int
+        Mass shift.
+    value, sd : float
+        NaN where nothing was measured, or no sd is stated.
+    known : mapping of str to str
+        The other cells.
+    """
+
+    row: int
+    sample: str
+    experiment: str
+    name: str
+    shift: int
+    value: float
+    sd: float
+    known: Mapping[str, str]
+
+    def of_experiment(self, name: str) -> "MeasuredValue":
+        """Return the value with the name of its experiment."""
+        return replace(self, experiment=name)
+
+    def record(self) -> dict[str, str]:
+        """Return the texts that a mask compares."""
+        texts = {column: self.known.get(column, "") for column in _NAMING}
+        own = {"sample": self.sample, "experiment": self.experiment, "metabolite": self.name}
+        return texts | own | {"mass_shift": str(self.shift)}
+
+    def label(self) -> str:
+        """Say which value this is."""
+        sample = f" of sample {self.sample!r}" if self.sample else ""
+        return f"M+{self.shift} of {self.name!r}{sample}"
+
+
+def read_values(table: RowTable) -> tuple[list[MeasuredValue], str]:
+    """Read every row of a tidy table.
+
+    Parameters
+    ----------
+    table : RowTable
+        The rows as texts.
+
+    Returns
+    -------
+    values : list of MeasuredValue
+    kind : str
+        ``"intensity"`` or ``"fraction"``.
+
+    Raises
+    ------
+    LabelingError
+        A column is missing, or a cell does not hold what its column says.
+    """
+    if "time" in table.columns:
+        raise LabelingError(
+            f"{table.source} has a 'time' column: time courses cannot be read yet. Keep the rows of one time at "
+            "isotopic steady state and remove the column."
+        )
+    for column in ("metabolite", "mass_shift"):
+        if column not in table.columns:
+            raise LabelingError(
+                f"{table.source} has no column {column!r}. {suggest(column, table.unused or table.columns)} "
+                "A tidy table has one row per mass shift: metabolite, mass_shift, intensity or fraction."
+            )
+    kinds = [each for each in ("intensity", "fraction") if each in table.columns]
+    if len(kinds) != 1:
+        have = "both 'intensity' and 'fraction'" if kinds else "neither 'intensity' nor 'fraction'"
+        raise LabelingError(f"{table.source} has {have}; keep one column of values.")
+    if not table.rows:
+        raise LabelingError(f"{table.source} has a header but no rows.")
+    return [_value(table, row, kinds[0]) for row in table.rows], kinds[0]
+
+
+def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
+    name = row.text("metabolite")
+    if not name:
+        raise LabelingError(f"no metabolite ({table.where(row.number)}); name it, or remove the row.")
+    match = _SHIFT.fullmatch(row.text("mass_shift"))
+    if match is None:
+        raise LabelingError(
+            f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; write 2 or M+2."
+        )
+    value = _number(table, row, kind, name)
+    if value < 0:
+        cure = (
+            "correct it, or leave the cell empty if it was not measured"
+            if kind == "intensity"
+            else "give uncorrected data with natural_abundance=..., or leave the cell empty"
+        )
+        raise LabelingError(
+            f"negative {kind} {value:.4g} of {name!r} M+{match[1]} ({table.where(row.number)}); {cure}."
+        )
+    sd = _number(table, row, "sd", name)
+    if sd <= 0:
+        raise LabelingError(
+            f"sd = {sd:.4g} of {name!r} M+{match[1]} ({table.where(row.number)}) must be positive."
+        )
+    known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "formula")}
+    sample = row.text("sample") or " ".join(known[each] for each in _NAMING if known[each])
+    return MeasuredValue(row.number, sample, "", name, int(match[1]), value, sd, known)
+
+
+def _number(table: RowTable, row: Row, column: str, name: str) -> float:
+    text = row.text(column)
+    if text.lower() in MISSING:
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.inf
+    if math.isinf(number):
+        comma = " Write decimals with a point." if "," in text else ""
+        raise LabelingError(
+            f"{column} {text!r} of {name!r} ({table.where(row.number)}) is not a number; correct it, or leave the "
+            f"cell empty if it was not measured.{comma}"
+        )
+    return number
