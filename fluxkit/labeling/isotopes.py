@@ -33,7 +33,7 @@ class Isotopes:
 
 
 # Representative single values of Berglund & Wieser 2011, doi:10.1351/PAC-REP-10-06-02. For H, C, N, O, Si, S
-# and Cl the later report of Meija et al. 2016, doi:10.1515/pac-2015-0503, gives intervals around these values.
+# and Cl the later report of Meija et al. 2016, doi:10.1515/pac-2015-0503, gives intervals around them.
 NATURAL_ISOTOPES: Mapping[str, Isotopes] = MappingProxyType(
     {
         "H": Isotopes((1, 2), (0.999885, 0.000115)),

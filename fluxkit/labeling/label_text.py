@@ -14,7 +14,7 @@ _SYMBOLS = {**{f"{mass}{element}": element for element, mass in TRACER_ISOTOPES.
 _GROUP = re.compile(r"(?:(?P<positions>[^\[\];+]+?)-)??(?P<isotope>13C|15N|2H|D)(?P<count>\d*)(?:,|$)")
 _EXAMPLES = "write '[U-13C6]', '[1,2-13C2]', '[2-15N]' or '[1,2-13C2,5-2H]'"
 
-# Order of the atoms in the networks of the catalog: amide nitrogen second; hydrogens 6 and 7 of glucose on C6.
+# Order of the atoms in the networks of the catalog: amide nitrogen second; hydrogens 6 and 7 of glucose at C6
 _USUAL_NAMES: dict[tuple[str, str, int], dict[str, tuple[str, int | tuple[int, ...]]]] = {
     ("Gln", "N", 2): {"amide": ("N", 2), "alpha": ("N", 1), "amine": ("N", 1)},
     ("Asn", "N", 2): {"amide": ("N", 2), "alpha": ("N", 1), "amine": ("N", 1)},
@@ -130,7 +130,7 @@ def _check_positions(chosen: list[int], number: str, element: str, size: int, po
         )
     if number and int(number) != len(chosen):
         raise TracerError(
-            f"{label} says {number} atoms of {element}, but names {len(chosen)} positions; make the two agree."
+            f"{label} says {number} atoms of {element}, but names {len(chosen)} positions; correct one."
         )
 
 

@@ -156,9 +156,9 @@ def _check_tracer_element(element: str, natural: tuple[str, ...], formula: str) 
     mixed = [each for each in element if each in natural]
     if len(element) > 1 and mixed:
         raise LabelingError(
-            f"formula {formula!r}: at nominal mass, natural {' and '.join(mixed)} cannot be told from tracers "
-            f"of {' and '.join(element)} together. Measure one element, or correct the data first and leave "
-            f"{' and '.join(mixed)} out of the elements whose natural abundance is modelled."
+            f"formula {formula!r}: at nominal mass, natural {' and '.join(mixed)} cannot be told from "
+            f"tracers of {' and '.join(element)} together. Measure one element, or correct the data and "
+            f"leave {' and '.join(mixed)} out of the elements whose natural abundance is modelled."
         )
 
 

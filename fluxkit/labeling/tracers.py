@@ -88,8 +88,8 @@ def parse_tracers(text: str, network: Network, atom_names: AtomNames | None = No
     ----------
     text : str
         ``"Glc_x: 80% [1,2-13C2] + 20% [U-13C6]; Gln_x: 100% [U-13C5,15N2]"``: percent of the molecules of
-        each input pool, the rest unlabeled; a single label without percentage means 100 %. Positions count the
-        atoms of an element as the network lists them. Common names work where they mean one input pool:
+        each input pool, the rest unlabeled; a single label without percentage means 100 %. Positions count
+        the atoms of an element as the network lists them. Common names work where they mean one input pool:
         ``"100% [U-13C6]glucose"``.
     network : Network
         Network whose input pools are labeled.
@@ -240,7 +240,8 @@ def input_mid(
     .. math:: \sum_k f_k \, \bigl(\ast_{a} (1 - p_{ka},\; p_{ka})\bigr)
 
     over the kinds of molecules :math:`k` with fractions :math:`f_k`, the unlabeled rest among them;
-    :math:`p_{ka}` is the purity for a labeled atom, else 0 or the natural abundance, and :math:`\ast` is convolution.
+    :math:`p_{ka}` is the purity for a labeled atom, else 0 or the natural abundance,
+    and :math:`\ast` is convolution.
 
     Parameters
     ----------
