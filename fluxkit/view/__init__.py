@@ -1,0 +1,19 @@
+"""What the results look like: flux map, figures and reports."""
+
+from fluxkit.view.flux_map import flux_map, map_fragment, map_page
+from fluxkit.view.flux_numbers import FluxNumbers, flux_numbers
+from fluxkit.view.layout import MapLayout, automatic_layout, map_layout, read_layout
+from fluxkit.view.map_data import map_data
+
+__all__ = [
+    "flux_map",
+    "map_data",
+    "map_fragment",
+    "map_page",
+    "FluxNumbers",
+    "flux_numbers",
+    "MapLayout",
+    "map_layout",
+    "automatic_layout",
+    "read_layout",
+]

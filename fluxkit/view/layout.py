@@ -1,0 +1,294 @@
+"""Where the metabolites and reactions of a network stand on its map.
+
+A bundled network may carry a designed map, ``map.tsv``; any other network is laid out from its stoichiometry. Columns
+of ``map.tsv``: ``kind`` (canvas, region, pool, stub or arrow), ``name``, ``at`` (``x,y`` of a pool or stub; ``x,y,width,height``
+of a region; ``x,y`` points that an arrow passes), ``text`` (label of a pool), ``ends`` (two pools, where an arrow does not join
+the main substrate with the main product), ``label`` (side ``right``, ``left``, ``above``, ``below`` of the arrow's label, fraction along
+the arrow, nudge ``dx,dy``) and ``limbs``: ``X5P.c>`` joins from a pool, ``>GAP.c`` leaves to a pool, ``~GAP>`` and
+``>~CO2`` are short ticks with a text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import shortest_path
+
+from fluxkit.errors import NetworkError, suggest
+from fluxkit.networks import Network, Reaction
+from fluxkit.networks.catalog import CATALOG
+from fluxkit.networks.tables import read_rows
+
+Point = tuple[float, float]
+SIDES = ("right", "left", "above", "below")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A metabolite on the map: centre, text, and whether it is an external pool drawn as the end of a stub."""
+
+    name: str
+    x: float
+    y: float
+    text: str
+    external: bool = False
+    major: bool = False
+
+
+@dataclass(frozen=True)
+class Region:
+    """A compartment drawn as a rounded rectangle: top left corner, width and height."""
+
+    name: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a reaction runs: its two ends, the points it passes, where its label stands, its limbs.
+
+    Parameters
+    ----------
+    tail, head : str
+        Metabolites that a positive net flux leaves and reaches.
+    via : tuple of (x, y)
+        Points that the arrow passes.
+    side : str
+        Side of the label: right, left, above or below.
+    fraction : float
+        Where along the arrow the label stands.
+    nudge : (dx, dy)
+        Fine adjustment of the label.
+    joins, leaves : tuple of str
+        Further metabolites with a place, joined by a thinner curve.
+    ticks : tuple of (text, bool)
+        Short ticks with a text; true where the molecule leaves.
+    """
+
+    tail: str
+    head: str
+    via: tuple[Point, ...] = ()
+    side: str = "right"
+    fraction: float = 0.5
+    nudge: Point = (0.0, 0.0)
+    joins: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    ticks: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class MapLayout:
+    """Positions of everything on a map, in map units (pixels at zoom 1)."""
+
+    width: float
+    height: float
+    places: Mapping[str, Place]
+    routes: Mapping[str, Route]
+    regions: tuple[Region, ...] = field(default=())
+
+
+def map_layout(network: Network) -> MapLayout:
+    """Return the designed map of a bundled network, or an automatic one.
+
+    Parameters
+    ----------
+    network : Network
+        Any network. A designed map is used where it places every metabolite that the arrows join.
+    """
+    path = CATALOG / network.name / "map.tsv"
+    if network.name and path.is_file() and _fits(network, path):
+        return read_layout(path, network)
+    return automatic_layout(network)
+
+
+def _fits(network: Network, path: Path) -> bool:
+    """Whether a map was drawn for these reactions; a user's network may share the name of a bundled one."""
+    drawn = {row["name"] for _, row in read_rows(path) if row["kind"] == "arrow"}
+    return drawn == set(network.reaction_names)
+
+
+def main_pair(reaction: Reaction) -> tuple[str, str]:
+    """Return the substrate and the product that share most atoms, the ends of the reaction's arrow.
+
+    Parameters
+    ----------
+    reaction : Reaction
+        Any reaction with two sides.
+    """
+
+    def shared(pair) -> tuple[int, int]:
+        left, right = pair
+        counts = {e: len(set(a) & set(right.atoms.get(e, ""))) for e, a in left.atoms.items()}
+        return counts.get("C", 0), sum(counts.values())
+
+    pairs = [(s, p) for s in reaction.substrates for p in reaction.products if s.metabolite != p.metabolite]
+    if not pairs:
+        only = (*reaction.substrates, *reaction.products)
+        return only[0].metabolite, only[-1].metabolite
+    best = max(pairs, key=shared)
+    return best[0].metabolite, best[1].metabolite
+
+
+def short_name(metabolite: str) -> str:
+    """Return the name without compartment and without the mark of an external pool."""
+    return metabolite.removesuffix("_x").split(".")[0]
+
+
+def read_layout(path: str | Path, network: Network) -> MapLayout:
+    """Read a designed map.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The ``map.tsv``.
+    network : Network
+        The network it belongs to.
+
+    Raises
+    ------
+    NetworkError
+        A row cannot be read, names what the network lacks, or an arrow joins pools without a place.
+    """
+    path = Path(path)
+    size: Point = (1200.0, 900.0)
+    places: dict[str, Place] = {}
+    regions: list[Region] = []
+    arrows: list[tuple[str, dict[str, str]]] = []
+    for number, row in read_rows(path):
+        where, kind, name = f"{path.name}, line {number}", row["kind"], row["name"]
+        if kind == "canvas":
+            size = _points(row["at"], where)[0]
+        elif kind == "region":
+            regions.append(Region(name, *_numbers(row["at"], where)))
+        elif kind in ("pool", "stub"):
+            network.require_metabolite(name, where)
+            x, y = _points(row["at"], where)[0]
+            text = row.get("text") or short_name(name)
+            mark = row.get("label") == "major"
+            places[name] = Place(name, x, y, "" if text == "-" else text, kind == "stub", mark)
+        elif kind == "arrow":
+            arrows.append((where, row))
+        else:
+            raise NetworkError(f"{where}: unknown kind {kind!r}. {suggest(kind, ('canvas', 'region', 'pool', 'stub', 'arrow'))}")
+    routes = {row["name"]: _route(row, network, places, where) for where, row in arrows}
+    return MapLayout(*size, places, routes, tuple(regions))
+
+
+def _numbers(text: str, where: str) -> list[float]:
+    try:
+        return [float(each) for each in text.split(",")]
+    except ValueError as error:
+        raise NetworkError(f"{where}: cannot read {text!r}; write numbers with commas, '120,80'.") from error
+
+
+def _points(text: str | None, where: str) -> tuple[Point, ...]:
+    if not text or text == "-":
+        return ()
+    pairs = [_numbers(each, where) for each in text.split()]
+    if any(len(each) != 2 for each in pairs):
+        raise NetworkError(f"{where}: cannot read {text!r}; write points as 'x,y x,y'.")
+    return tuple((x, y) for x, y in pairs)
+
+
+def _route(row: dict[str, str], network: Network, places: Mapping[str, Place], where: str) -> Route:
+    name = row["name"]
+    if name not in network.reaction_index:
+        raise NetworkError(f"{where}: there is no reaction {name!r}. {suggest(name, network.reaction_names)}")
+    ends = (row.get("ends") or "-").split()
+    tail, head = ends if len(ends) == 2 else main_pair(network.reactions[network.reaction_index[name]])
+    limbs = [] if row.get("limbs") in (None, "", "-") else row["limbs"].split()
+    joins = tuple(each[:-1] for each in limbs if each.endswith(">") and not each.startswith("~"))
+    leaves = tuple(each[1:] for each in limbs if each.startswith(">") and not each.startswith(">~"))
+    ticks = [(each[1:-1], False) for each in limbs if each.startswith("~")]
+    ticks += [(each[2:], True) for each in limbs if each.startswith(">~")]
+    for each in (tail, head, *joins, *leaves):
+        if each not in places:
+            raise NetworkError(f"{where}: {each!r} has no place on the map. {suggest(each, places)}")
+    side, fraction, nudge = "right", 0.5, (0.0, 0.0)
+    for token in (row.get("label") or "").split():
+        if token in SIDES:
+            side = token
+        elif "," in token:
+            nudge = _points(token, where)[0]
+        elif token != "-":
+            fraction = _numbers(token, where)[0]
+    via = _points(row.get("at"), where)
+    return Route(tail, head, via, side, fraction, nudge, joins, leaves, tuple(ticks))
+
+
+def automatic_layout(network: Network, spacing: float = 120.0) -> MapLayout:
+    """Lay out any network by stress majorization of the distances between its metabolites, deterministic.
+
+    Parameters
+    ----------
+    network : Network
+        Any network.
+    spacing : float
+        Distance of two neighbours, in map units.
+
+    Notes
+    -----
+    Gansner, Koren & North, Graph drawing by stress majorization, 2005, doi:10.1007/978-3-540-31843-9_25.
+    """
+    ends = {each.name: main_pair(each) for each in network.reactions}
+    names = list(dict.fromkeys(name for pair in ends.values() for name in pair))
+    index = {name: i for i, name in enumerate(names)}
+    rows, columns = ([index[pair[k]] for pair in ends.values()] for k in (0, 1))
+    n = len(names)
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n)).tocsr()
+    distance = np.asarray(shortest_path(graph, directed=False, unweighted=True))
+    finite = np.isfinite(distance)
+    distance = np.where(finite, distance, distance[finite].max() + 1.5)
+    xy = _stress(distance)
+    xy = xy @ np.linalg.svd(xy - xy.mean(0), full_matrices=False)[2].T  # the long axis lies flat
+    xy = (xy - xy.min(0)) * spacing + 80
+    width, height = xy.max(0) + 80
+    places = {
+        name: Place(name, float(x), float(y), short_name(name), name.endswith("_x"), not name.endswith("_x"))
+        for name, (x, y) in zip(names, xy, strict=True)
+    }
+    return MapLayout(float(width), float(height), places, _fan_out(ends, places))
+
+
+def _stress(distance: np.ndarray, rounds: int = 200) -> np.ndarray:
+    n = len(distance)
+    centre = np.eye(n) - 1 / n
+    values, vectors = np.linalg.eigh(-0.5 * centre @ distance**2 @ centre)
+    scale = np.sqrt(np.maximum(values[-2:], 1e-9)) if n > 1 else np.ones(1)
+    xy = (vectors[:, -2:] * scale)[:, ::-1]
+    xy = xy * np.where(xy[np.abs(xy).argmax(0), range(xy.shape[1])] < 0, -1, 1)  # the sign of an eigenvector is arbitrary
+    angle = np.arange(n) * 2.399963  # golden angle: parts equal by symmetry
+    xy = xy + 0.05 * np.c_[np.cos(angle), np.sin(angle)]
+    weight = np.where(distance > 0, 1 / np.maximum(distance, 1e-9) ** 2, 0.0)
+    inverse = np.linalg.pinv(np.diag(weight.sum(1)) - weight)
+    for _ in range(rounds):
+        gap = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
+        ratio = -weight * distance / np.where(gap > 1e-9, gap, np.inf)
+        np.fill_diagonal(ratio, -ratio.sum(1))
+        xy = inverse @ (ratio @ xy)
+    return xy
+
+
+def _fan_out(ends: Mapping[str, tuple[str, str]], places: Mapping[str, Place]) -> dict[str, Route]:
+    """Bend reactions between the same two pools apart."""
+    seen: dict[frozenset[str], int] = {}
+    routes = {}
+    for name, (tail, head) in ends.items():
+        rank = seen[frozenset((tail, head))] = seen.get(frozenset((tail, head)), -1) + 1
+        first, second = sorted((tail, head))
+        a, b = places[first], places[second]
+        offset = 26.0 * ((rank + 1) // 2) * (-1) ** rank
+        length = max(np.hypot(b.x - a.x, b.y - a.y), 1e-9)
+        middle = (
+            float((a.x + b.x) / 2 - offset * (b.y - a.y) / length),
+            float((a.y + b.y) / 2 + offset * (b.x - a.x) / length),
+        )
+        flat = abs(b.x - a.x) > abs(b.y - a.y)
+        side = ("above" if rank % 2 == 0 else "below") if flat else ("right" if rank % 2 == 0 else "left")
+        routes[name] = Route(tail, head, (middle,) if rank else (), side)
+    return routes
