@@ -10,7 +10,8 @@ import xarray as xr
 
 import fluxkit
 from fluxkit.errors import LabelingError
-from fluxkit.labeling.measurement import labeled_elements_of, resolve_measurement
+from fluxkit.labeling.meaning import resolve_measurement
+from fluxkit.labeling.measurement import labeled_elements_of
 from fluxkit.labeling.noise import NoiseModel
 from fluxkit.networks import Network
 
@@ -69,8 +70,8 @@ def labeling_dataset(
     purity : float
         Share of the heavy isotope at every labeled position of the tracers.
     natural_abundance : str
-        Elements whose natural isotopes the instrument does not resolve and that were not corrected for, such as
-        ``"C"``; ``""`` for corrected data.
+        Elements whose natural isotopes the instrument does not resolve and that were not corrected for, such
+        as ``"C"``; ``""`` for corrected data.
     formulas : mapping of str to str, optional
         Elemental formula by fragment.
     noise : NoiseModel, optional
@@ -85,8 +86,8 @@ def labeling_dataset(
     Returns
     -------
     xarray.Dataset
-        ``mid``, ``mid_sd``, optional ``mid_limit`` and ``intensity``; coordinates ``fragment`` and ``mass_shift``
-        on ``isotopologue``; the rest in ``attrs``.
+        ``mid``, ``mid_sd``, optional ``mid_limit`` and ``intensity``; coordinates ``fragment`` and
+        ``mass_shift`` on ``isotopologue``; the rest in ``attrs``.
 
     Raises
     ------
@@ -151,8 +152,9 @@ def check_labeling(labeling: xr.Dataset, network: Network | None = None) -> xr.D
     Raises
     ------
     LabelingError
-        A variable, coordinate or attribute is missing; an isotopologue appears twice; a MID is negative or does
-        not sum to 1; nothing is measured; a standard deviation is not positive; a mass shift is impossible.
+        A variable, coordinate or attribute is missing; an isotopologue appears twice; a MID is negative or
+        does not sum to 1; nothing is measured; a standard deviation is not positive; a mass shift is
+        impossible.
     UnknownNameError
         The network lacks a fragment.
     """
@@ -188,7 +190,8 @@ def _check_form(labeling: xr.Dataset) -> None:
     for name in ("mid_sd", "mid_limit", "intensity"):
         if name in labeling and set(labeling[name].dims) != set(labeling["mid"].dims):
             raise LabelingError(
-                f"{name!r} has dimensions {labeling[name].dims}, 'mid' has {labeling['mid'].dims}; make them equal."
+                f"{name!r} has dimensions {labeling[name].dims}, 'mid' has {labeling['mid'].dims}; make "
+                "them equal."
             )
     tracers = list(json.loads(labeling.attrs["tracers"]))
     if "experiment" in labeling.dims:
@@ -216,7 +219,8 @@ def _check_values(labeling: xr.Dataset) -> None:
     values = mid.values
     if not np.isfinite(values).any():
         raise LabelingError(
-            "nothing is measured: every value is missing. Check the table, the masks and the column of values."
+            "nothing is measured: every value is missing. Check the table, the masks and the column of "
+            "values."
         )
     if np.isinf(values).any():
         raise LabelingError(
@@ -225,7 +229,8 @@ def _check_values(labeling: xr.Dataset) -> None:
     if (values < 0).any():
         where = np.argwhere(values < 0)[0]
         raise LabelingError(
-            f"negative MID value {values[tuple(where)]:.3g} at {_place(mid, where)}; give uncorrected data with "
+            f"negative MID value {values[tuple(where)]:.3g} at {_place(mid, where)}; give uncorrected data "
+            "with "
             "natural_abundance=..., or drop it."
         )
     names = labeling["fragment"].values.astype(str)
@@ -236,7 +241,8 @@ def _check_values(labeling: xr.Dataset) -> None:
         if wrong.any():
             where = np.argwhere(wrong)[0] if wrong.ndim else np.array([], dtype=int)
             raise LabelingError(
-                f"MIDs must sum to 1; fragment {name!r}{_leading_place(mid, where)} sums to {total[tuple(where)]:.4g}. "
+                f"MIDs must sum to 1; fragment {name!r}{_leading_place(mid, where)} sums to "
+                f"{total[tuple(where)]:.4g}. "
                 "Normalise it over its mass shifts, or drop it."
             )
     if "mid_sd" in labeling:
@@ -252,16 +258,18 @@ def _check_values(labeling: xr.Dataset) -> None:
 def _check_names(labeling: xr.Dataset, network: Network) -> None:
     if labeling.attrs["network"] != network.name:
         raise LabelingError(
-            f"this labeling belongs to network {labeling.attrs['network']!r}, not {network.name!r}; read it again for this network."
+            f"this labeling belongs to network {labeling.attrs['network']!r}, not {network.name!r}; read "
+            "it again for this network."
         )
     elements = labeled_elements_of(labeling, network)
-    pairs = pd.DataFrame({"fragment": labeling["fragment"].values, "shift": labeling["mass_shift"].values})
-    for name, shifts in pairs.groupby("fragment", sort=False)["shift"]:
-        size = resolve_measurement(str(name), network, elements).size
-        if shifts.min() < 0 or shifts.max() > size:
-            shift = shifts.min() if shifts.min() < 0 else shifts.max()
+    names, shifts = labeling["fragment"].values.astype(str), labeling["mass_shift"].values
+    for name in dict.fromkeys(names.tolist()):
+        size = resolve_measurement(name, network, elements).size
+        impossible = [int(each) for each in shifts[names == name] if not 0 <= each <= size]
+        if impossible:
             raise LabelingError(
-                f"mass shift M+{shift} of fragment {name!r} is impossible: it has {size} atoms of {elements}; use 0 to {size}."
+                f"mass shift M+{impossible[0]} of fragment {name!r} is impossible: it has {size} atoms of "
+                f"{elements}; use 0 to {size}."
             )
 
 
@@ -278,7 +286,8 @@ def _leading_place(mid: xr.DataArray, index: np.ndarray) -> str:
 
 def _place(mid: xr.DataArray, index: np.ndarray) -> str:
     i = int(index[-1])
-    return f"M+{int(mid['mass_shift'][i])} of fragment {str(mid['fragment'].values[i])!r}{_leading_place(mid, index)}"
+    name = str(mid["fragment"].values[i])
+    return f"M+{int(mid['mass_shift'].values[i])} of fragment {name!r}{_leading_place(mid, index)}"
 
 
 def to_table(labeling: xr.Dataset) -> pd.DataFrame:
@@ -292,8 +301,9 @@ def to_table(labeling: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``sample`` or ``draw`` and what is known about it, ``experiment``, ``tracer``, ``fragment``,
-        ``formula``, ``mass_shift``, ``fraction``, ``sd``; :func:`fluxkit.read_labeling` reads a table of samples
-        back. Intensities, detection limits and ``attrs`` do not fit into such a table: save those as netCDF.
+        ``formula``, ``mass_shift``, ``fraction``, ``sd``; :func:`fluxkit.read_labeling` reads a table of
+        samples back. Intensities, detection limits and ``attrs`` do not fit into such a table: save those as
+        netCDF.
     """
     names = {"mid": "fraction", "mid_sd": "sd"}
     kept = labeling[[each for each in names if each in labeling]].rename(

@@ -55,7 +55,8 @@ def read_masks(masks: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]) -
     strange = [*table.unused, *(each for each in table.columns if each not in (*TARGETS, "reason"))]
     if strange:
         raise LabelingError(
-            f"masks {table.source}: column {strange[0]!r} means nothing. {suggest(strange[0], (*TARGETS, 'reason'))}"
+            f"masks {table.source}: column {strange[0]!r} means nothing. "
+            f"{suggest(strange[0], (*TARGETS, 'reason'))}"
         )
     return tuple(_mask(table, row.number, row.cells) for row in table.rows)
 

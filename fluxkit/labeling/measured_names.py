@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from fluxkit.errors import LabelingError, UnknownNameError
+from fluxkit.labeling.meaning import ResolvedMeasurement, abundance_matrix, resolve_measurement
 from fluxkit.labeling.measured_values import MeasuredValue
-from fluxkit.labeling.measurement import ResolvedMeasurement, abundance_matrix, resolve_measurement
 from fluxkit.labeling.natural_abundance import parse_formula
 from fluxkit.labeling.table_rows import RowTable
 from fluxkit.networks import Network
@@ -62,7 +62,8 @@ def resolve_names(
             notes.append(f"{name} is read as {known}.")
         if meaning.external:
             notes.append(
-                f"{name} is the external pool {meaning.fragments[0].metabolite}: an input, not a result of fluxes."
+                f"{name} is the external pool {meaning.fragments[0].metabolite}: an input, not a result of "
+                "fluxes."
             )
         renamed[name] = known
         resolved[known] = meaning
@@ -73,7 +74,8 @@ def resolve_names(
     for each in values:
         if each.name in renamed and each.shift > (size := resolved[renamed[each.name]].size):
             raise LabelingError(
-                f"mass shift M+{each.shift} of {each.name!r} ({table.where(each.row)}) is impossible: it has {size} atoms "
+                f"mass shift M+{each.shift} of {each.name!r} ({table.where(each.row)}) is impossible: it "
+                f"has {size} atoms "
                 f"of {elements}; remove the row, or name the tracers that label more."
             )
     return resolved, renamed, notes
@@ -113,7 +115,8 @@ def check_formulas(
     Raises
     ------
     LabelingError
-        Two formulas for one metabolite, one that cannot be read or lacks the atoms, or one that is needed but missing.
+        Two formulas for one metabolite, one that cannot be read or lacks the atoms, or one that is needed but
+        missing.
     """
     stated: dict[str, tuple[str, int]] = {}
     for each in values:
@@ -122,7 +125,8 @@ def check_formulas(
             first, row = stated.setdefault(renamed[each.name], (formula, each.row))
             if first != formula:
                 raise LabelingError(
-                    f"{each.name!r} has the formulas {first!r} and {formula!r} ({table.where([row, each.row])}); keep one."
+                    f"{each.name!r} has the formulas {first!r} and {formula!r} "
+                    f"({table.where([row, each.row])}); keep one."
                 )
     formulas = {}
     for name, meaning in resolved.items():

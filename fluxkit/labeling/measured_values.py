@@ -80,7 +80,8 @@ def read_values(table: RowTable) -> tuple[list[MeasuredValue], str]:
     """
     if "time" in table.columns:
         raise LabelingError(
-            f"{table.source} has a 'time' column: time courses cannot be read yet. Keep the rows of one time at "
+            f"{table.source} has a 'time' column: time courses cannot be read yet. Keep the rows of one "
+            "time at "
             "isotopic steady state and remove the column."
         )
     for column in ("metabolite", "mass_shift"):
@@ -105,7 +106,8 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
     match = _SHIFT.fullmatch(row.text("mass_shift"))
     if match is None:
         raise LabelingError(
-            f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; write 2 or M+2."
+            f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; "
+            "write 2 or M+2."
         )
     value = _number(table, row, kind, name)
     if value < 0:
@@ -138,7 +140,8 @@ def _number(table: RowTable, row: Row, column: str, name: str) -> float:
     if math.isinf(number):
         comma = " Write decimals with a point." if "," in text else ""
         raise LabelingError(
-            f"{column} {text!r} of {name!r} ({table.where(row.number)}) is not a number; correct it, or leave the "
+            f"{column} {text!r} of {name!r} ({table.where(row.number)}) is not a number; correct it, or "
+            "leave the "
             f"cell empty if it was not measured.{comma}"
         )
     return number

@@ -3,32 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
-from fluxkit.networks import Fragment, PoolShare
-
-
-class Mixture(Protocol):
-    """What mixing needs to know of a measurement."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def fragments(self) -> tuple[Fragment, ...]: ...
-    @property
-    def shares(self) -> tuple[PoolShare, ...]: ...
-    @property
-    def diluted(self) -> bool: ...
+from fluxkit.labeling.meaning import ResolvedMeasurement
+from fluxkit.networks import Fragment
 
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
     """Mixtures of pools with known or unknown shares, diluted with what is unlabelled.
 
-    Mixture values are flat: mixture after mixture, mass shift 0 first. A mixture has up to P pools; one that has
-    fewer repeats its first pool with share 0.
+    Mixture values are flat: mixture after mixture, mass shift 0 first. A mixture has up to P pools; one that
+    has fewer repeats its first pool with share 0.
 
     Parameters
     ----------
@@ -89,15 +76,18 @@ class Mixing:
             From the gradient of the mixtures to the gradients of ``mids`` and ``weights``.
         """
         shares = self._shares(weights)[:, :, None, self.owner]  # (n, P, 1, value)
-        pools = [mids[..., each] for each in self.sources]  # P of (n, experiment, value)
-        mixed = sum(pool * shares[:, p] for p, pool in enumerate(pools))
+        pools = np.take(mids, self.sources, axis=-1)  # (n, experiment, P, value)
+        pools = [pools[:, :, p] for p in range(len(self.sources))]
+        mixed = pools[0] * shares[:, 0]
+        for p in range(1, len(pools)):
+            mixed += pools[p] * shares[:, p]
         result, kept = mixed, None
         if self.diluted.size:
-            part = np.zeros((len(mids), len(self.starts)))
-            part[:, self.diluted] = weights[:, self.n_weights - self.diluted.size :]
-            kept = (1.0 - part)[:, None, self.owner]
+            part = np.zeros((len(mids), 1, len(self.starts)))
+            part[:, 0, self.diluted] = weights[:, self.n_weights - self.diluted.size :]
+            kept = (1.0 - part)[..., self.owner]
             result = mixed * kept
-            result[..., self.starts] += part[:, None, :]
+            result[..., self.starts] += part
 
         def pullback(gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             inner = gradient if kept is None else gradient * kept
@@ -130,7 +120,9 @@ class Mixing:
 
     @cached_property
     def _gathering(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The order that brings contributions to one simulated value together, their starts, and these values."""
+        """The order that brings contributions to one simulated value together, their starts, and these "
+        "values.
+        """
         flat = self.sources.ravel()
         order = np.argsort(flat, kind="stable")
         targets, starts = np.unique(flat[order], return_index=True)
@@ -144,12 +136,14 @@ class Mixing:
         return result
 
 
-def build_mixing(mixtures: Sequence[Mixture]) -> tuple[Mixing, tuple[Fragment, ...], tuple[str, ...]]:
+def build_mixing(
+    mixtures: Sequence[ResolvedMeasurement],
+) -> tuple[Mixing, tuple[Fragment, ...], tuple[str, ...]]:
     """Lay out mixtures: which simulated values they take, with which shares.
 
     Parameters
     ----------
-    mixtures : sequence of Mixture
+    mixtures : sequence of ResolvedMeasurement
         In the order of the mixture values.
 
     Returns

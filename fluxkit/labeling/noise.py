@@ -11,14 +11,14 @@ from fluxkit.errors import LabelingError
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Standard deviation of a MID value from its size and from how many ions were seen.
+    r"""Standard deviation of a MID value from its size and from how many ions were seen.
 
-    .. math:: sd^2 = floor^2 + (slope \\cdot y (1 - y))^2 + (background / T)^2
+    .. math:: sd^2 = floor^2 + (slope \cdot y (1 - y))^2 + (background / T)^2
 
-    with y the MID value and T the summed ion intensity of the fragment. The floor is the systematic error that
-    remains however often one measures, the slope is the interference and the detector's non-linearity, the
-    background is the chemical noise in counts. Natural carbon in barely labelled metabolites and the spread of
-    replicates in the HCT116 extracts of Reid et al. (doi:10.1038/s41467-018-07868-6) are met by the defaults.
+    with y the MID value and T the summed ion intensity of the fragment. The floor is the systematic error
+    that remains however often one measures, the slope is interference and saturation, the background is
+    chemical noise in counts. The defaults were judged from LC-MS of whole-cell extracts (HCT116 cells of
+    Reid et al. 2018, doi:10.1038/s41467-018-07868-6).
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ class NoiseModel:
                 raise LabelingError(f"noise model: {name} = {value!r} must be zero or a positive number.")
         if self.floor == 0:
             raise LabelingError(
-                "noise model: floor = 0 makes zeros exact; give the smallest sd of a MID value, such as 0.005."
+                "noise model: floor = 0 makes zeros exact; give the smallest sd of a MID value, such as "
+                "0.005."
             )
 
     def sd(self, mid: np.ndarray, total: np.ndarray | None = None) -> np.ndarray:
@@ -57,8 +58,8 @@ class NoiseModel:
         mid : ndarray
             MID values.
         total : ndarray, optional
-            Summed ion intensity of the fragment in counts, broadcastable to ``mid``; without it, or where it is
-            NaN, the background does not count.
+            Summed ion intensity of the fragment in counts, broadcastable to ``mid``; without it, or where it
+            is NaN, the background does not count.
 
         Returns
         -------

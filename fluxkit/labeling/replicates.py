@@ -24,8 +24,8 @@ def split_samples(labeling: xr.Dataset) -> dict[str, xr.Dataset]:
     Returns
     -------
     dict of str to xarray.Dataset
-        By sample name, in order, without a ``sample`` dimension; one dataset named ``"sample"`` where there is none.
-        Samples in which nothing is measured are left out.
+        By sample name, in order, without a ``sample`` dimension; one dataset named ``"sample"`` where there
+        is none. Samples in which nothing is measured are left out.
     """
     if "sample" not in labeling.dims:
         return {"sample": labeling}
@@ -36,20 +36,21 @@ def split_samples(labeling: xr.Dataset) -> dict[str, xr.Dataset]:
 def pool_replicates(labeling: xr.Dataset, by: str | Sequence[str] | None = None) -> dict[str, xr.Dataset]:
     """Pool the replicates of each condition into one dataset.
 
-    The MID is the mean over replicates, each first renormalised over the mass shifts that all replicates of the
-    group keep. Its standard deviation is the larger of what the noise model says at the mean (with the mean ion
-    intensity) and the standard deviation among replicates. It is **not** divided by the square root of their
-    number: the noise floor is the systematic error of the instrument and of the steady-state assumption, which
-    replicates share, so more of them do not shrink it. A value is zero, censored at the mean detection limit, only
-    where every replicate is zero.
+    The MID is the mean over replicates, each first renormalised over the mass shifts that all replicates of
+    the group keep. Its standard deviation is the larger of what the noise model says at the mean (with the
+    mean ion intensity) and the standard deviation among replicates. It is **not** divided by the square root
+    of their number: the noise floor is the systematic error of the instrument and of the steady-state
+    assumption, which replicates share, so more of them do not shrink it. A value is zero, censored at the
+    mean detection limit, only where every replicate is zero.
 
     Parameters
     ----------
     labeling : xarray.Dataset
         With a ``sample`` dimension; without one it is returned as the only group, ``"sample"``.
     by : str or sequence of str, optional
-        Coordinates of ``sample`` that name a group; by default those of condition, tissue and animal that exist.
-        Without any of them, samples that count replicates are pooled as ``"all"``; other samples stay apart.
+        Coordinates of ``sample`` that name a group; by default those of condition, tissue and animal that
+        exist. Without any of them, samples that count replicates are pooled as ``"all"``; other samples stay
+        apart.
 
     Returns
     -------
@@ -109,11 +110,11 @@ def _pool(part: xr.Dataset, key: str) -> xr.Dataset:
         mean_ions = None if ions is None else ions.mean("sample").transpose(*mean.dims).values
         sd = mean.copy(data=spread.sd(mean.values, mean_ions))
     else:
-        sd = np.sqrt(((part["mid_sd"] * scale) ** 2).where(kept).mean("sample"))
+        sd = ((part["mid_sd"] * scale) ** 2).where(kept).mean("sample") ** 0.5
     count = mid.notnull().sum("sample")
     among = mid.std("sample", ddof=1) if part.sizes["sample"] > 1 else xr.zeros_like(mean)
-    sd = np.maximum(sd, among.where(count > 1, 0.0))
-    variables["mid_sd"] = sd.where(mean.notnull()).transpose(*mean.dims)
+    among = among.where(count > 1, 0.0)
+    variables["mid_sd"] = sd.where(sd > among, among).where(mean.notnull()).transpose(*mean.dims)
     if "mid_limit" in part:
         limit = (part["mid_limit"] * scale).where(kept).mean("sample")
         variables["mid_limit"] = limit.where(mean == 0)

@@ -1,0 +1,228 @@
+"""The grid of a measured table: values become MIDs, renormalised over what is kept, with uncertainty."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from fluxkit.errors import LabelingError
+from fluxkit.labeling.dataset import SAMPLE_COORDINATES, SUM_TOLERANCE
+from fluxkit.labeling.meaning import ResolvedMeasurement
+from fluxkit.labeling.measured_values import MeasuredValue
+from fluxkit.labeling.noise import NoiseModel
+from fluxkit.labeling.table_rows import RowTable
+
+
+class MeasuredGrid:
+    """Where each value of the table stands in the arrays of the dataset.
+
+    Parameters
+    ----------
+    table : RowTable
+        For the places.
+    values : list of MeasuredValue
+        Values whose names are known.
+    resolved : mapping of str to ResolvedMeasurement
+        Fragments of the dataset, in order.
+    renamed : mapping of str to str
+        Fragment by name in the table.
+    experiments : list of str
+        Experiments of the dataset, in order.
+
+    Raises
+    ------
+    LabelingError
+        Two rows state the same value.
+    """
+
+    def __init__(
+        self,
+        table: RowTable,
+        values: list[MeasuredValue],
+        resolved: Mapping[str, ResolvedMeasurement],
+        renamed: Mapping[str, str],
+        experiments: list[str],
+    ):
+        self.table, self.values, self.experiments = table, values, experiments
+        self.sizes = {name: each.size + 1 for name, each in resolved.items()}
+        starts = np.cumsum([0, *self.sizes.values()]).tolist()
+        self.start = dict(zip(self.sizes, starts, strict=False))
+        self.fragments = [name for name, size in self.sizes.items() for _ in range(size)]
+        self.shifts = [shift for size in self.sizes.values() for shift in range(size)]
+        self.sample_names = list(dict.fromkeys(each.sample for each in values))
+        self.shape = (len(self.sample_names), len(experiments), starts[-1])
+        position = {name: i for i, name in enumerate(self.sample_names)}
+        column = {name: i for i, name in enumerate(experiments)}
+        self.index = tuple(
+            np.array(axis, dtype=int)
+            for axis in zip(
+                *(
+                    (position[v.sample], column[v.experiment], self.start[renamed[v.name]] + v.shift)
+                    for v in values
+                ),
+                strict=True,
+            )
+        )
+        self._refuse_duplicates()
+
+    def _refuse_duplicates(self) -> None:
+        seen: dict[tuple[int, ...], MeasuredValue] = {}
+        for place, value in zip(
+            zip(*(axis.tolist() for axis in self.index), strict=True), self.values, strict=True
+        ):
+            first = seen.setdefault(place, value)
+            if first is not value:
+                raise LabelingError(
+                    f"{value.label()} has two values ({self.table.where([first.row, value.row])}); keep "
+                    "one, or name "
+                    "the replicates in a 'replicate' column."
+                )
+
+    @property
+    def samples(self) -> dict[str, list[str]]:
+        """Coordinates of the samples; empty where the table names no sample."""
+        if self.sample_names == [""]:
+            return {}
+        first = {}
+        for value in self.values:
+            first.setdefault(value.sample, value.known)
+        known = [each for each in SAMPLE_COORDINATES if each in self.table.columns]
+        return {"sample": self.sample_names} | {
+            each: [first[name].get(each, "") for name in self.sample_names] for each in known
+        }
+
+    def _fill(self, numbers: list[float]) -> np.ndarray:
+        array = np.full(self.shape, np.nan)
+        array[self.index] = numbers
+        return array
+
+    def arrays(
+        self, kind: str, left_out: list[bool] | None, noise: NoiseModel, notes: list[str]
+    ) -> dict[str, np.ndarray]:
+        """Turn the values into MIDs with their uncertainty.
+
+        Parameters
+        ----------
+        kind : str
+            ``"intensity"`` or ``"fraction"``.
+        left_out : list of bool or None
+            Which values a mask leaves out.
+        noise : NoiseModel
+            Gives the standard deviation where the table states none.
+        notes : list of str
+            What was left out is appended.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``mid``, ``mid_sd``, and from intensities ``mid_limit`` and ``intensity``; shape
+            ``(sample, experiment, isotopologue)``.
+
+        Raises
+        ------
+        LabelingError
+            Fractions do not sum to 1, or a mask leaves only zeros.
+        """
+        raw = self._fill([each.value for each in self.values])
+        stated = self._fill([each.sd for each in self.values])
+        kept = np.isfinite(raw)
+        self._drop_undetected(raw, kept, notes)
+        if kind == "fraction":
+            self._check_sums(raw, kept)
+        if left_out is not None:
+            out = np.zeros(self.shape, dtype=bool)
+            out[self.index] = left_out
+            notes.extend(self._note_masks(left_out))
+            kept &= ~out
+        self._drop_single(kept, notes)
+        self._note_missing(kept, left_out, notes)
+        total = np.zeros(self.shape)
+        for name, size in self.sizes.items():
+            part = slice(self.start[name], self.start[name] + size)
+            total[..., part] = np.where(kept, raw, 0.0)[..., part].sum(axis=-1, keepdims=True)
+        self._refuse_emptied(kept, total)
+        mid = np.divide(raw, total, out=np.full(self.shape, np.nan), where=kept & (total > 0))
+        ions = total if kind == "intensity" else None
+        with np.errstate(invalid="ignore"):
+            sd = np.where(np.isfinite(stated), stated / np.where(total > 0, total, 1.0), noise.sd(mid, ions))
+        arrays = {"mid": mid, "mid_sd": np.where(np.isfinite(mid), sd, np.nan)}
+        if ions is not None:
+            arrays["mid_limit"] = np.where(mid == 0, noise.limit(ions), np.nan)
+            arrays["intensity"] = raw
+        return arrays
+
+    def _blocks(self) -> Iterable[tuple[int, int, str, slice]]:
+        for name, size in self.sizes.items():
+            for i in range(self.shape[0]):
+                for j in range(self.shape[1]):
+                    yield i, j, name, slice(self.start[name], self.start[name] + size)
+
+    def _says(self, i: int, j: int) -> str:
+        sample = f" of sample {self.sample_names[i]!r}" if self.sample_names[i] else ""
+        return f"{sample} of experiment {self.experiments[j]!r}"
+
+    def _rows(self, i: int, j: int, part: slice) -> list[int]:
+        samples, columns, places = self.index
+        mine = (samples == i) & (columns == j) & (places >= part.start) & (places < part.stop)
+        return [self.values[k].row for k in np.flatnonzero(mine)]
+
+    def _drop_undetected(self, raw: np.ndarray, kept: np.ndarray, notes: list[str]) -> None:
+        found: dict[str, list[str]] = {}
+        for i, j, name, part in self._blocks():
+            if kept[i, j, part].any() and not np.nansum(raw[i, j, part]) > 0:
+                kept[i, j, part] = False
+                place = self.sample_names[i] + (
+                    f" ({self.experiments[j]})" if len(self.experiments) > 1 else ""
+                )
+                found.setdefault(name, []).append(place.strip())
+        for name, places in found.items():
+            where = f" in {', '.join(filter(None, places))}" if any(places) else ""
+            notes.append(f"{name} is zero at every mass shift{where}: not detected, treated as not measured.")
+
+    def _check_sums(self, raw: np.ndarray, kept: np.ndarray) -> None:
+        for i, j, name, part in self._blocks():
+            total = raw[i, j, part][kept[i, j, part]].sum()
+            if kept[i, j, part].any() and not math.isclose(total, 1.0, abs_tol=SUM_TOLERANCE):
+                cure = (
+                    "They look like percentages: divide by 100"
+                    if abs(total - 100) < 100 * SUM_TOLERANCE
+                    else ("Normalise it over all its mass shifts, give raw values as 'intensity'")
+                )
+                raise LabelingError(
+                    f"MIDs must sum to 1; fragment {name!r}{self._says(i, j)} sums to {total:.4g} "
+                    f"({self.table.where(self._rows(i, j, part))}). {cure}, or drop it."
+                )
+
+    def _drop_single(self, kept: np.ndarray, notes: list[str]) -> None:
+        for i, j, name, part in self._blocks():
+            if kept[i, j, part].sum() == 1 and part.stop - part.start > 1:
+                kept[i, j, part] = False
+                notes.append(f"{name}{self._says(i, j)} keeps one mass shift, which says nothing; left out.")
+
+    def _note_missing(self, kept: np.ndarray, left_out: list[bool] | None, notes: list[str]) -> None:
+        known = np.zeros(self.shape, dtype=bool)
+        known[self.index] = left_out if left_out is not None else False
+        lost: dict[str, set[int]] = {}
+        for i, j, name, part in self._blocks():
+            if kept[i, j, part].any():
+                gaps = ~kept[i, j, part] & ~known[i, j, part]
+                lost.setdefault(name, set()).update(np.flatnonzero(gaps).tolist())
+        for name, shifts in lost.items():
+            if shifts:
+                listed = ", ".join(f"M+{each}" for each in sorted(shifts))
+                notes.append(f"{name} {listed} not measured everywhere; renormalised over what is.")
+
+    def _note_masks(self, left_out: list[bool]) -> list[str]:
+        names: dict[str, int] = {}
+        for value, out in zip(self.values, left_out, strict=True):
+            names[value.name] = names.get(value.name, 0) + out
+        return [f"{name}: {count} values masked." for name, count in names.items() if count]
+
+    def _refuse_emptied(self, kept: np.ndarray, total: np.ndarray) -> None:
+        empty = kept & ~(total > 0)
+        if empty.any():
+            i, j, k = np.argwhere(empty)[0].tolist()
+            raise LabelingError(
+                f"fragment {self.fragments[k]!r}{self._says(i, j)} has only zeros left under its mask "
+                f"({self.table.where(self._rows(i, j, slice(k, k + 1)))}); mask the whole fragment."
+            )

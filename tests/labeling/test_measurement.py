@@ -1,0 +1,186 @@
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fluxkit.errors import LabelingError
+from fluxkit.labeling import labeling_dataset, measurement_model, pool_replicates, read_labeling, values_of
+from fluxkit.networks import load_network
+
+CCM = load_network("ccm")
+HCT116 = Path(__file__).parents[2] / "data" / "hct116" / "labeling.csv"
+TRACER = "Glc_x: 100% [U-13C6]"
+SIZES = {"citrate": 6, "lactate": 3, "fructose-1,6-bisphosphate": 6, "fumarate": 4, "glucose": 6}
+FORMULAS = {
+    "citrate": "C6H8O7",
+    "lactate": "C3H6O3",
+    "fructose-1,6-bisphosphate": "C6H14O12P2",
+    "fumarate": "C4H4O4",
+    "glucose": "C6H12O6",
+}
+
+
+def labeling_of(names, natural_abundance="", missing=(), experiments=("e",)):
+    """Build a flat dataset; ``missing`` holds (experiment, name, mass shift)."""
+    fragments = [name for name in names for _ in range(SIZES[name] + 1)]
+    shifts = [shift for name in names for shift in range(SIZES[name] + 1)]
+    mid = np.zeros((len(experiments), len(fragments)))
+    for e, experiment in enumerate(experiments):
+        for name in names:
+            mine = [i for i, each in enumerate(fragments) if each == name]
+            kept = [i for i in mine if (experiment, name, shifts[i]) not in missing]
+            mid[e, mine] = np.nan
+            mid[e, kept] = 1 / len(kept) if kept else np.nan
+    return labeling_dataset(
+        mid,
+        dims=("experiment", "isotopologue"),
+        fragments=fragments,
+        mass_shifts=shifts,
+        network=CCM,
+        experiments=dict.fromkeys(experiments, TRACER),
+        natural_abundance=natural_abundance,
+        formulas={name: FORMULAS[name] for name in names},
+    )
+
+
+def draw_mids(model, n, n_experiments, seed=0):
+    rng = np.random.default_rng(seed)
+    parts = [rng.dirichlet(np.ones(each.size + 1), (n, n_experiments)) for each in model.fragments]
+    return np.concatenate(parts, axis=-1), rng.random((n, len(model.weight_names)))
+
+
+def test_a_plain_metabolite_passes_unchanged():
+    model = measurement_model(CCM, labeling_of(["lactate"]))
+    mids, weights = draw_mids(model, 3, 1)
+    assert [each.metabolite for each in model.fragments] == ["Lac.c"]
+    assert weights.shape == (3, 0)
+    np.testing.assert_allclose(model.predict(mids, weights), mids, rtol=1e-14)
+
+
+def test_mixing_dilution_natural_carbon_and_masks_agree_with_a_calculation_by_hand():
+    names = ["citrate", "fructose-1,6-bisphosphate"]
+    model = measurement_model(CCM, labeling_of(names, "C", {("e", "citrate", 6)}))
+    assert model.weight_names == ("w3", "dilution of fructose-1,6-bisphosphate")
+    mids, weights = draw_mids(model, 1, 1)
+    at = dict(zip((each.metabolite for each in model.fragments), values_of(model.fragments), strict=True))
+    w, d = weights[0]
+    citrate = (1 - w) * mids[0, 0, at["Cit.m"]] + w * mids[0, 0, at["Cit.c"]]
+    bisphosphate = (1 - d) * mids[0, 0, at["FBP.c"]] + d * np.eye(7)[0]
+    natural = 0.0107  # 13C, IUPAC 2013, doi:10.1515/pac-2015-0305
+
+    def seen(mid):
+        result = np.zeros(7)
+        for labeled, share in enumerate(mid):
+            for extra in range(7 - labeled):
+                ways = comb(6 - labeled, extra)
+                result[labeled + extra] += (
+                    share * ways * natural**extra * (1 - natural) ** (6 - labeled - extra)
+                )
+        return result
+
+    prediction = model.predict(mids, weights)[0, 0]
+    kept = seen(citrate)[:6] / seen(citrate)[:6].sum()
+    np.testing.assert_allclose(prediction[:6], kept, rtol=1e-3)
+    assert np.isnan(prediction[6])
+    np.testing.assert_allclose(prediction[7:], seen(bisphosphate), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("natural_abundance", ["", "C"])
+def test_the_pullback_agrees_with_finite_differences(natural_abundance):
+    missing = {("a", "citrate", 2), ("b", "citrate", 5), *(("b", "fumarate", i) for i in range(5))}
+    names = ["citrate", "lactate", "fructose-1,6-bisphosphate", "fumarate"]
+    model = measurement_model(CCM, labeling_of(names, natural_abundance, missing, ("a", "b")))
+    mids, weights = draw_mids(model, 2, 2)
+    rng = np.random.default_rng(1)
+    cotangent = rng.normal(size=(2, 2, model.measured.shape[1]))
+    grad_mids, grad_weights = model.pullback(mids, weights, cotangent)
+
+    def loss(mids, weights):
+        return np.nansum(model.predict(mids, weights) * cotangent)
+
+    for array, gradient in ((mids, grad_mids), (weights, grad_weights)):
+        for index in np.ndindex(array.shape):
+            step = 1e-6
+            values = []
+            for sign in (1, -1):
+                moved = array.copy()
+                moved[index] += sign * step
+                values.append(loss(moved, weights) if array is mids else loss(mids, moved))
+            assert gradient[index] == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-7)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sets(st.integers(0, 6), min_size=2, max_size=7), st.integers(0, 100))
+def test_a_mask_renormalises_over_what_is_kept(kept, seed):
+    whole = measurement_model(CCM, labeling_of(["citrate"], "C"))
+    part = measurement_model(
+        CCM, labeling_of(["citrate"], "C", {("e", "citrate", i) for i in range(7) if i not in kept})
+    )
+    mids, weights = draw_mids(whole, 2, 1, seed)
+    full, masked = whole.predict(mids, weights), part.predict(mids, weights)
+    chosen = sorted(kept)
+    np.testing.assert_allclose(
+        masked[..., chosen], full[..., chosen] / full[..., chosen].sum(-1, keepdims=True), rtol=1e-12
+    )
+    assert np.isnan(np.delete(masked, chosen, axis=-1)).all()
+    assert part.n_independent == len(kept) - 1
+
+
+def test_scaling_simulated_mids_changes_nothing_without_dilution():
+    model = measurement_model(CCM, labeling_of(["citrate", "lactate"], "C"))
+    mids, weights = draw_mids(model, 2, 1)
+    np.testing.assert_allclose(model.predict(3 * mids, weights), model.predict(mids, weights), rtol=1e-12)
+
+
+def test_a_shared_pool_is_asked_once():
+    names = ["citrate", "lactate"]
+    labeling = labeling_of(names)
+    twice = labeling.assign_coords(fragment=("isotopologue", ["citrate"] * 7 + ["Lac"] * 4))
+    model = measurement_model(CCM, twice)
+    assert [each.metabolite for each in model.fragments] == ["Cit.m", "Cit.c", "Lac.c"]
+    cells = read_labeling(HCT116, CCM, TRACER, natural_abundance="C")
+    model = measurement_model(CCM, pool_replicates(cells)["control"])
+    pools = [each.metabolite for each in model.fragments]
+    assert len(pools) == len(set(pools))
+    assert model.weight_names.count("w3") == 1
+    assert model.weight_names[-1].startswith("dilution of ")
+
+
+def test_external_pools_are_inputs_and_not_predicted():
+    model = measurement_model(CCM, labeling_of(["glucose", "lactate"]))
+    assert [each.metabolite for each in model.fragments] == ["Lac.c"]
+    assert "'glucose' is the external pool Glc_x" in model.notes[0]
+    mids, weights = draw_mids(model, 1, 1)
+    prediction = model.predict(mids, weights)[0, 0]
+    assert np.isnan(prediction[:7]).all()
+    assert np.isfinite(prediction[7:]).all()
+    with pytest.raises(LabelingError, match="no measured fragment is left to predict"):
+        measurement_model(CCM, labeling_of(["glucose"]))
+
+
+def test_unlabelled_molecules_show_their_natural_carbon():
+    model = measurement_model(CCM, labeling_of(["lactate"], "C"))
+    prediction = model.predict(np.array([[[1.0, 0.0, 0.0, 0.0]]]), np.zeros((1, 0)))[0, 0]
+    assert prediction[1] / prediction[0] == pytest.approx(3 * 0.0107 / 0.9893, rel=2e-2)
+
+
+def test_a_missing_formula_is_refused_where_natural_abundance_needs_it():
+    labeling = labeling_of(["lactate"], "C")
+    labeling.attrs["formulas"] = "{}"
+    with pytest.raises(
+        LabelingError, match="fragment 'lactate' has no formula, and natural abundance of 'C' needs one"
+    ):
+        measurement_model(CCM, labeling)
+
+
+def test_samples_that_differ_in_what_they_measure_are_refused():
+    frame = pd.DataFrame(
+        {"replicate": [1] * 4 + [2] * 3, "metabolite": "lactate", "mass_shift": [0, 1, 2, 3, 0, 1, 2]}
+    )
+    labeling = read_labeling(frame.assign(intensity=1e7), CCM, TRACER)
+    with pytest.raises(LabelingError, match="pool the replicates or split the samples first"):
+        measurement_model(CCM, labeling)
