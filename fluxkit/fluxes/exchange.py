@@ -17,10 +17,11 @@ _EDGE = 1e-15
 class ExchangeCoordinate:
     """A smooth increasing map between exchange fluxes x and real numbers y.
 
-    With t = (log(x + c) - log(lo + c)) / (log(hi + c) - log(lo + c)), y = Phi^-1(t): small exchange fluxes, which
-    labeling cannot tell apart, are drawn together. The prior on x is log-uniform, density proportional to
-    1 / (x + e), where e = 0; a lower bound of zero takes e = 1e-3 of the normalising flux, so that the
-    prior is log-uniform above it and flat below. Equal bounds make a fixed exchange flux without a coordinate.
+    With t = (log(x + c) - log(lo + c)) / (log(hi + c) - log(lo + c)), y = Phi^-1(t), c = 0.1 of the
+    normalising flux: small exchange fluxes, which labeling cannot tell apart, are drawn together. The prior
+    on x is log-uniform between the bounds: density proportional to 1 / (x + e) with e = 0. For a lower bound
+    of zero e = 1e-3 of the normalising flux: log-uniform above that, flat below. Equal bounds make a fixed
+    exchange flux, which has no coordinate.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class ExchangeCoordinate:
         return x
 
     def coordinates(self, x: np.ndarray) -> np.ndarray:
-        """Return coordinates, shape ``(..., coordinate)``; a flux at or beyond a bound gives the outermost one."""
+        """Return coordinates, shape ``(..., coordinate)``; at or beyond a bound, the outermost one (7.9)."""
         low, span = self._ends()
         t = (np.log(np.maximum(np.asarray(x, dtype=float)[..., self.varies], 0) + self.offset) - low) / span
         return ndtri(np.clip(t, _EDGE, 1 - _EDGE))
@@ -111,8 +112,8 @@ def exchange_coordinate(network: Network) -> ExchangeCoordinate:
     for name, low, high in zip(names, lower, upper, strict=True):
         if not 0 <= low <= high < np.inf:
             raise FluxError(
-                f"network {network.name!r}: the exchange flux of {name!r} has bounds {low:g} to {high:g}; give "
-                "finite bounds with 0 <= lower <= upper (defaults: 1e-3 and 10 times the normalising flux)."
+                f"network {network.name!r}: the exchange flux of {name!r} has bounds {low:g} to {high:g}; "
+                "give finite 0 <= lower <= upper (defaults: 1e-3 and 10 times the normalising flux)."
             )
     scale = network.normalising_flux
     varies = upper - lower > FLOOR * 1e-6 * scale

@@ -25,8 +25,8 @@ def flux_ranges(network: Network) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over ``reaction``: ``lower`` and ``upper`` in the flux unit of the network (infinite where nothing holds the
-        flux), ``fixed`` (the two agree) and ``blocked`` (fixed at zero: the reaction cannot carry net flux).
+        Over ``reaction``: ``lower`` and ``upper`` in the flux unit of the network (infinite where nothing
+        limits the flux), ``fixed`` (the two agree) and ``blocked`` (fixed at zero).
 
     Notes
     -----
@@ -57,13 +57,13 @@ def range_arrays(network: Network) -> tuple[np.ndarray, np.ndarray]:
         for reaction in range(len(bounds)):
             cost = np.zeros(len(bounds))
             cost[reaction] = sign
-            limits[side, reaction] = sign * _minimum(cost, matrix, value, bounds, network)
+            limits[side, reaction] = sign * _minimum(network, cost, matrix, value, bounds)
     limits.setflags(write=False)
     return limits[0], limits[1]
 
 
 def _minimum(
-    cost: np.ndarray, matrix: np.ndarray, value: np.ndarray, bounds: np.ndarray, network: Network
+    network: Network, cost: np.ndarray, matrix: np.ndarray, value: np.ndarray, bounds: np.ndarray
 ) -> float:
     result = linprog(cost, A_eq=matrix, b_eq=value, bounds=bounds, method="highs", options=_OPTIONS)
     if result.status == 0:

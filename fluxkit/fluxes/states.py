@@ -8,16 +8,18 @@ from fluxkit.networks import Network
 def directed_fluxes(network: Network, net: np.ndarray, exchange: np.ndarray) -> np.ndarray:
     """Return the forward flux of every reaction, then the backward flux of the reversible ones.
 
-    forward = max(net, 0) + exchange, backward = max(-net, 0) + exchange (doi:10.1002/(SICI)1097-0290(1997)55:1<101).
+    forward = max(net, 0) + exchange, backward = max(-net, 0) + exchange
+    (doi:10.1002/(SICI)1097-0290(19970705)55:1<101::AID-BIT12>3.0.CO;2-P).
 
     Parameters
     ----------
     network : Network
         The network.
     net : numpy.ndarray
-        Net fluxes, shape ``(..., reaction)``; an irreversible one is taken as it is.
+        Net fluxes, shape ``(..., reaction)``.
     exchange : numpy.ndarray
-        Exchange fluxes, shape ``(..., reaction)``, or ``(..., reversible)`` of the reversible reactions in order.
+        Exchange fluxes, shape ``(..., reaction)``, or ``(..., reversible)`` of the reversible reactions in
+        order; of an irreversible reaction it is not read.
 
     Returns
     -------
@@ -27,9 +29,33 @@ def directed_fluxes(network: Network, net: np.ndarray, exchange: np.ndarray) -> 
     net, exchange = np.asarray(net, dtype=float), np.asarray(exchange, dtype=float)
     if exchange.shape[-1] == len(network.reactions):
         exchange = exchange[..., network.reversible]
-    back = np.maximum(-net[..., network.reversible], 0) + exchange
-    forward = np.maximum(net, 0)
-    shape = np.broadcast_shapes(forward.shape[:-1], exchange.shape[:-1])
-    forward = np.broadcast_to(forward, (*shape, forward.shape[-1])).copy()
+    shape = np.broadcast_shapes(net.shape[:-1], exchange.shape[:-1])
+    forward = np.broadcast_to(np.maximum(net, 0), (*shape, net.shape[-1])).copy()
     forward[..., network.reversible] += exchange
-    return np.concatenate([forward, np.broadcast_to(back, (*shape, back.shape[-1]))], axis=-1)
+    backward = np.maximum(-net[..., network.reversible], 0) + exchange
+    return np.concatenate([forward, np.broadcast_to(backward, (*shape, backward.shape[-1]))], axis=-1)
+
+
+def net_from_forward_backward(network: Network, directed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return net and exchange fluxes, the inverse of :func:`directed_fluxes`.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    directed : numpy.ndarray
+        Forward fluxes, then backward fluxes of the reversible reactions, shape
+        ``(..., reaction + reversible)``.
+
+    Returns
+    -------
+    net : numpy.ndarray
+        forward - backward, shape ``(..., reaction)``.
+    exchange : numpy.ndarray
+        min(forward, backward), 0 where irreversible, shape ``(..., reaction)``.
+    """
+    directed = np.asarray(directed, dtype=float)
+    forward = directed[..., : len(network.reactions)]
+    backward = np.zeros_like(forward)
+    backward[..., network.reversible] = directed[..., len(network.reactions) :]
+    return forward - backward, np.minimum(forward, backward)
