@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-import fluxkit
+from fluxkit import __version__
 from fluxkit.errors import LabelingError
 from fluxkit.labeling.meaning import resolve_measurement
 from fluxkit.labeling.measurement import labeled_elements_of
@@ -77,7 +77,7 @@ def labeling_dataset(
     noise : NoiseModel, optional
         The model that gave ``mid_sd``; pooling replicates applies it again.
     seed : int, optional
-        Seed of simulated data.
+        Seed of simulated data, which with ``mid_sd`` may hold noise: values below zero, sums that are not 1.
     source : str
         Where the data come from.
     notes : iterable of str
@@ -115,7 +115,7 @@ def labeling_dataset(
         "natural_abundance": natural_abundance,
         "formulas": json.dumps(dict(formulas or {}), ensure_ascii=False),
         "noise": noise.to_json() if noise is not None else "",
-        "version": fluxkit.__version__,
+        "version": __version__,
         "source": source,
         "notes": json.dumps(list(notes), ensure_ascii=False),
     }
@@ -226,18 +226,19 @@ def _check_values(labeling: xr.Dataset) -> None:
         raise LabelingError(
             f"infinite MID value at {_place(mid, np.argwhere(np.isinf(values))[0])}; correct or drop it."
         )
-    if (values < 0).any():
-        where = np.argwhere(values < 0)[0]
+    slack = _noise_allowance(labeling, values)
+    if (values < -slack).any():
+        where = np.argwhere(values < -slack)[0]
         raise LabelingError(
             f"negative MID value {values[tuple(where)]:.3g} at {_place(mid, where)}; give uncorrected data "
-            "with "
-            "natural_abundance=..., or drop it."
+            "with natural_abundance=..., or drop it."
         )
     names = labeling["fragment"].values.astype(str)
     for name in dict.fromkeys(names.tolist()):
         part = values[..., names == name]
         total = np.nansum(part, axis=-1)
-        wrong = np.isfinite(part).any(axis=-1) & (np.abs(total - 1) > SUM_TOLERANCE)
+        allowed = SUM_TOLERANCE + np.sqrt(np.sum(slack[..., names == name] ** 2, axis=-1))
+        wrong = np.isfinite(part).any(axis=-1) & (np.abs(total - 1) > allowed)
         if wrong.any():
             where = np.argwhere(wrong)[0] if wrong.ndim else np.array([], dtype=int)
             raise LabelingError(
@@ -253,6 +254,14 @@ def _check_values(labeling: xr.Dataset) -> None:
             raise LabelingError(
                 f"mid_sd is {sd[tuple(where)]:.3g} at {_place(mid, where)}; give a positive number."
             )
+
+
+def _noise_allowance(labeling: xr.Dataset, values: np.ndarray) -> np.ndarray:
+    """How far each value may leave what is possible: six sd of simulated noise, nothing for measured data."""
+    if "seed" not in labeling.attrs or "mid_sd" not in labeling:
+        return np.zeros_like(values)
+    sd = labeling["mid_sd"].transpose(*labeling["mid"].transpose(..., "isotopologue").dims).values
+    return 6 * np.nan_to_num(sd)
 
 
 def _check_names(labeling: xr.Dataset, network: Network) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.errors import LabelingError
+from fluxkit.labeling import measurement_kernels as kernels
 from fluxkit.labeling.meaning import ResolvedMeasurement, abundance_matrix, resolve_measurement
 from fluxkit.labeling.mixing import Mixing, build_mixing
 from fluxkit.labeling.tracers import labeled_elements, parse_tracers
@@ -41,12 +42,12 @@ class MeasurementModel:
         What the dataset measures and the model predicts; the rest is NaN in a prediction.
     mixing : Mixing
         From pools to mixtures.
-    abundance : ndarray of shape (mixture value, mixture value) or None
-        Natural abundance, transposed for ``values @ abundance``.
-    keep : ndarray of float, shape (experiment, mixture value)
-        1 where a mass shift is kept.
-    position : ndarray of int, shape (isotopologue,)
-        Mixture value of each isotopologue; 0 where the model predicts nothing.
+    abundance : ndarray of shape (mixture value, size + 1)
+        Natural abundance: row M+i of a mixture holds what its exact values M+0 to M+i bring to it.
+    keep : ndarray of bool, shape (experiment, mixture value)
+        Which mass shifts are kept.
+    place : ndarray of int, shape (mixture value,)
+        Isotopologue of each mixture value.
     notes : tuple of str
         What was left out, and why.
     """
@@ -55,9 +56,9 @@ class MeasurementModel:
     weight_names: tuple[str, ...]
     measured: np.ndarray
     mixing: Mixing
-    abundance: np.ndarray | None
+    abundance: np.ndarray
     keep: np.ndarray
-    position: np.ndarray
+    place: np.ndarray
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,10 +68,8 @@ class MeasurementModel:
 
     @cached_property
     def n_independent(self) -> int:
-        """Number of independent measured values: each fragment of each experiment loses one, for its sum "
-        "is 1.
-        """
-        kept = np.add.reduceat(self.keep, self.mixing.starts, axis=1)
+        """Number of independent data: each fragment of each experiment loses one, since its MID sums to 1."""
+        kept = np.add.reduceat(self.keep.astype(int), self.mixing.starts, axis=1)
         return int(np.sum(np.maximum(kept - 1, 0)))
 
     def predict(self, mids: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -112,7 +111,7 @@ class MeasurementModel:
     def value_and_pullback(
         self, mids: np.ndarray, weights: np.ndarray
     ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]:
-        """Predict, and return the pullback of this very prediction: the forward pass runs once.
+        """Predict, and return the pullback at the same point.
 
         Parameters
         ----------
@@ -125,32 +124,26 @@ class MeasurementModel:
         pullback : callable
             From the cotangent of the prediction to ``(grad_mids, grad_weights)``.
         """
-        mixing = self.mixing
-        mixture, mix_back = mixing.mix(mids, weights)
-        seen = mixture if self.abundance is None else mixture @ self.abundance
-        seen = seen * self.keep
-        total = mixing.sums(seen)
-        total[total <= 0] = 1.0  # a fragment that one experiment does not measure
-        scale = (1.0 / total)[..., mixing.owner]
-        relative = seen * scale
-        prediction = np.where(self.measured, relative[..., self.position], np.nan)
+        mids = np.ascontiguousarray(mids, dtype=float)
+        weights = np.array(weights, dtype=float, order="C")
+        self._check_shape("mids", mids, (len(mids), len(self.keep), self.n_values))
+        self._check_shape("weights", weights, (len(mids), len(self.weight_names)))
+        result = np.full((len(mids), *self.measured.shape), np.nan)
+        layout = (*self.mixing.arrays, self.abundance, self.keep, self.place)
+        kernels.predict(mids, weights, *layout, result)
 
         def pullback(cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            gradient = np.zeros_like(relative)
-            columns = self.position[self.predicted]
-            gradient[..., columns] = np.where(self.measured, cotangent, 0.0)[..., self.predicted]
-            gradient -= mixing.sums(gradient * relative)[..., mixing.owner]
-            gradient *= scale * self.keep
-            if self.abundance is not None:
-                gradient = gradient @ self.abundance.T
-            return mix_back(gradient)
+            cotangent = np.ascontiguousarray(cotangent, dtype=float)
+            self._check_shape("cotangent", cotangent, result.shape)
+            by_mids, by_weights = np.zeros_like(mids), np.zeros_like(weights)
+            kernels.pull_back(mids, weights, cotangent, *layout, by_mids, by_weights)
+            return by_mids, by_weights
 
-        return prediction, pullback
+        return result, pullback
 
-    @cached_property
-    def predicted(self) -> np.ndarray:
-        """Isotopologues that some experiment measures, shape ``(predicted,)``, int."""
-        return np.flatnonzero(self.measured.any(axis=0))
+    def _check_shape(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+        if array.shape != shape:
+            raise LabelingError(f"{name} has shape {array.shape}, this measurement model needs {shape}.")
 
 
 def labeled_elements_of(labeling: xr.Dataset, network: Network) -> str:
@@ -190,7 +183,7 @@ def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementMode
     """
     measured = _measured(labeling)
     names = [str(each) for each in labeling["fragment"].values]
-    shifts = np.asarray(labeling["mass_shift"].values, dtype=int)
+    shifts = [int(each) for each in labeling["mass_shift"].values]
     elements = labeled_elements_of(labeling, network)
     resolved, notes = [], []
     for name in dict.fromkeys(names):
@@ -211,23 +204,12 @@ def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementMode
             "no measured fragment is left to predict; only external pools, or nothing, are measured."
         )
     mixing, fragments, weight_names = build_mixing(resolved)
-    start = {each.name: begin for each, begin in zip(resolved, mixing.starts.tolist(), strict=True)}
-    position = np.array(
-        [start[n] + s if n in start else 0 for n, s in zip(names, shifts.tolist(), strict=True)]
-    )
-    keep = np.zeros((len(measured), len(mixing.owner)))
-    for experiment, row in enumerate(measured):
-        keep[experiment, position[row]] = 1.0
-    return MeasurementModel(
-        fragments,
-        weight_names,
-        measured,
-        mixing,
-        _abundance(resolved, labeling),
-        keep,
-        position,
-        tuple(notes),
-    )
+    where = {key: i for i, key in enumerate(zip(names, shifts, strict=True))}
+    values = [(each.name, shift) for each in resolved for shift in range(each.size + 1)]
+    place = np.array([where.get(key, 0) for key in values])
+    keep = measured[:, place] & np.array([key in where for key in values])
+    abundance = _abundance(resolved, labeling)
+    return MeasurementModel(fragments, weight_names, measured, mixing, abundance, keep, place, tuple(notes))
 
 
 def _measured(labeling: xr.Dataset) -> np.ndarray:
@@ -245,17 +227,15 @@ def _measured(labeling: xr.Dataset) -> np.ndarray:
     return known.transpose("experiment", "isotopologue").values.copy()
 
 
-def _abundance(resolved: list[ResolvedMeasurement], labeling: xr.Dataset) -> np.ndarray | None:
-    """Block-diagonal natural abundance, transposed; None where the data are corrected."""
+def _abundance(resolved: list[ResolvedMeasurement], labeling: xr.Dataset) -> np.ndarray:
+    """Natural-abundance matrices, one below the other; identities where the data are corrected."""
     unresolved = labeling.attrs["natural_abundance"]
-    if not unresolved:
-        return None
     formulas = json.loads(labeling.attrs["formulas"])
-    sizes = [each.size + 1 for each in resolved]
-    matrix = np.zeros((sum(sizes), sum(sizes)))
-    end = 0
-    for meaning, size in zip(resolved, sizes, strict=True):
-        block = abundance_matrix(meaning, formulas.get(meaning.name), unresolved)
-        matrix[end : end + size, end : end + size] = block.T
-        end += size
-    return matrix
+    width = max(each.size for each in resolved) + 1
+    blocks = []
+    for each in resolved:
+        block = np.eye(each.size + 1)
+        if unresolved:
+            block = abundance_matrix(each, formulas.get(each.name), unresolved)
+        blocks.append(np.pad(block, ((0, 0), (0, width - each.size - 1))))
+    return np.concatenate(blocks)

@@ -10,6 +10,9 @@ from fluxkit.labeling.meaning import ResolvedMeasurement
 from fluxkit.networks import Fragment
 
 
+Layout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
 @dataclass(frozen=True, eq=False)
 class Mixing:
     """Mixtures of pools with known or unknown shares, diluted with what is unlabelled.
@@ -57,6 +60,19 @@ class Mixing:
         ndarray of shape (..., mixture)
         """
         return np.add.reduceat(values, self.starts, axis=-1)
+
+    @cached_property
+    def arrays(self) -> Layout:
+        """The layout as compiled code reads it.
+
+        First source value of each pool, constant, sign and weight, each ``(P, mixture)``; the weight that
+        dilutes each mixture, -1 for none; the first value of each mixture, with the end.
+        """
+        dilution = np.full(len(self.starts), -1)
+        dilution[self.diluted] = self.n_weights - self.diluted.size + np.arange(self.diluted.size)
+        starts = np.append(self.starts, len(self.owner))
+        first = np.ascontiguousarray(self.sources[:, self.starts])
+        return first, self.constant, self.sign, self.weight, dilution, starts
 
     def mix(
         self, mids: np.ndarray, weights: np.ndarray
@@ -120,9 +136,7 @@ class Mixing:
 
     @cached_property
     def _gathering(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The order that brings contributions to one simulated value together, their starts, and these "
-        "values.
-        """
+        """Order that brings contributions to one simulated value together, their starts, these values."""
         flat = self.sources.ravel()
         order = np.argsort(flat, kind="stable")
         targets, starts = np.unique(flat[order], return_index=True)

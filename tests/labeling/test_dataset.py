@@ -90,6 +90,15 @@ def test_unknown_fragments_and_foreign_networks_are_refused(ccm):
         check_labeling(build(ccm), load_network("toy"))
 
 
+def test_only_simulated_noise_may_leave_what_is_possible(ccm):
+    noisy = {"mid": [1.03, -0.01, 0.01, 0.01], "mid_sd": [0.01] * 4}
+    assert build(ccm, seed=1, **noisy)["mid"].values[1] == -0.01
+    with pytest.raises(LabelingError, match="negative MID value"):
+        build(ccm, **noisy)
+    with pytest.raises(LabelingError, match="MIDs must sum to 1"):
+        build(ccm, seed=1, mid=[0.6, 0.1, 0.1, 0.01], mid_sd=[0.01] * 4)
+
+
 @pytest.mark.parametrize("name", ["fragment", "mass_shift"])
 def test_missing_coordinates_are_named(ccm, name):
     with pytest.raises(LabelingError, match=f"needs the coordinate '{name}'"):

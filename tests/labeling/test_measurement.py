@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import comb
 from pathlib import Path
 
@@ -111,6 +112,40 @@ def test_the_pullback_agrees_with_finite_differences(natural_abundance):
                 moved[index] += sign * step
                 values.append(loss(moved, weights) if array is mids else loss(mids, moved))
             assert gradient[index] == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-7)
+
+
+def test_the_compiled_model_agrees_with_array_operations_on_the_cells():
+    cells = read_labeling(HCT116, CCM, TRACER, natural_abundance="C")
+    model = measurement_model(CCM, pool_replicates(cells)["control"])
+    mids, weights = draw_mids(model, 4, 1)
+    mixtures, pullback = model.mixing.mix(mids, weights)
+    starts = [*model.mixing.starts.tolist(), len(model.place)]
+    expected = np.full((4, 1, model.measured.shape[1]), np.nan)
+    by_mixture = np.zeros_like(mixtures)
+    cotangent = np.random.default_rng(2).normal(size=expected.shape)
+    for begin, end in pairwise(starts):
+        natural = model.abundance[begin:end, : end - begin]
+        kept = model.keep[0, begin:end]
+        seen = (mixtures[..., begin:end] @ natural.T)[..., kept]
+        total = seen.sum(axis=-1, keepdims=True)
+        place = model.place[begin:end][kept]
+        expected[..., place] = seen / total
+        mine = cotangent[..., place]
+        by_seen = (mine - (mine * seen / total).sum(axis=-1, keepdims=True)) / total
+        by_mixture[..., begin:end] = by_seen @ natural[kept]
+    np.testing.assert_allclose(model.predict(mids, weights), expected, rtol=1e-12)
+    for got, wanted in zip(model.pullback(mids, weights, cotangent), pullback(by_mixture), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_arrays_of_the_wrong_shape_are_refused():
+    model = measurement_model(CCM, labeling_of(["lactate"]))
+    with pytest.raises(
+        LabelingError, match=r"mids has shape \(1, 1, 3\), this measurement model needs \(1, 1, 4\)"
+    ):
+        model.predict(np.ones((1, 1, 3)), np.ones((1, 0)))
+    with pytest.raises(LabelingError, match="weights has shape"):
+        model.predict(np.ones((1, 1, 4)), np.ones((1, 1)))
 
 
 @settings(deadline=None, max_examples=30)
