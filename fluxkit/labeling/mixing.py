@@ -9,7 +9,6 @@ import numpy as np
 from fluxkit.labeling.meaning import ResolvedMeasurement
 from fluxkit.networks import Fragment
 
-
 Layout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
