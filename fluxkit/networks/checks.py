@@ -29,7 +29,16 @@ def check_network(network: "Network") -> None:
     NetworkError
         The first group of faults found, each with the reaction, the atom and the cure.
     """
-    for check in (_names, _atom_counts, _atom_transitions, _symmetry, _dead_ends, _rules, _feasibility):
+    for check in (
+        _names,
+        _participants,
+        _atom_counts,
+        _atom_transitions,
+        _symmetry,
+        _dead_ends,
+        _rules,
+        _feasibility,
+    ):
         faults = check(network)
         if faults:
             raise NetworkError(f"network {network.name!r}: " + "\n".join(faults))
@@ -42,6 +51,26 @@ def _names(network: "Network") -> list[str]:
     return [f"reaction {name!r} is defined more than once; rename one of them." for name in repeated]
 
 
+def _participants(network: "Network") -> list[str]:
+    faults = []
+    for reaction in network.reactions:
+        if not reaction.substrates and not reaction.products:
+            faults.append(f"reaction {reaction.name!r} is empty; write 'name: A (ab) -> B (ab)'.")
+        for _, each in _sides(reaction):
+            unknown = sorted(set(each.atoms) - set(ELEMENT_NAMES))
+            if unknown:
+                faults.append(
+                    f"reaction {reaction.name!r}: {each.metabolite} has atoms of {unknown[0]!r}; "
+                    f"the elements that are traced are {', '.join(ELEMENT_NAMES)}."
+                )
+            if not 0 < each.coefficient < np.inf:
+                faults.append(
+                    f"reaction {reaction.name!r}: {each.metabolite} has coefficient {each.coefficient:g}; "
+                    "coefficients are positive, move the metabolite to the other side instead."
+                )
+    return faults
+
+
 def _sides(reaction: "Reaction") -> Iterable[tuple[str, "Participant"]]:
     yield from (("left", each) for each in reaction.substrates)
     yield from (("right", each) for each in reaction.products)
@@ -52,19 +81,14 @@ def _atom_counts(network: "Network") -> list[str]:
     faults = []
     for reaction in network.reactions:
         for _, each in _sides(reaction):
-            if each.coefficient <= 0:
-                faults.append(
-                    f"reaction {reaction.name!r}: {each.metabolite} has coefficient {each.coefficient:g}; "
-                    "coefficients are positive, move the metabolite to the other side instead."
-                )
             counts = {element: len(letters) for element, letters in each.atoms.items()}
             origin, expected = first.setdefault(each.metabolite, (reaction.name, counts))
             for element in sorted({*counts, *expected}):
                 have, want = counts.get(element, 0), expected.get(element, 0)
                 if have != want:
                     faults.append(
-                        f"reaction {reaction.name!r}: {each.metabolite} has {have} {ELEMENT_NAMES[element]} letters, "
-                        f"but {want} in reaction {origin!r}; give it one letter per atom everywhere."
+                        f"reaction {reaction.name!r}: {each.metabolite} has {have} {ELEMENT_NAMES[element]} "
+                        f"letters, but {want} in reaction {origin!r}; give it one letter per atom everywhere."
                     )
     return faults
 
@@ -82,7 +106,9 @@ def _atom_transitions(network: "Network") -> list[str]:
                 if left[letter] > 1 or right[letter] > 1:
                     side = "left" if left[letter] > 1 else "right"
                     made = "comes from two places" if side == "left" else "is produced twice"
-                    faults.append(f"{place} atom {letter!r} {made} ({side} side); use a different letter for each atom.")
+                    faults.append(
+                        f"{place} atom {letter!r} {made} ({side} side); use a different letter for each atom."
+                    )
                 elif left[letter] != right[letter]:
                     have, lack = ("left", "right") if left[letter] else ("right", "left")
                     faults.append(
@@ -114,7 +140,9 @@ def _dead_ends(network: "Network") -> list[str]:
         neighbours = [r.name for r in network.reactions for _, each in _sides(r) if each.metabolite == name]
         if name not in produced or name not in consumed or len(neighbours) == 1:
             missing = "produced" if name not in produced else "consumed"
-            missing = missing if name not in produced or name not in consumed else "connected to a second reaction"
+            missing = (
+                missing if name not in produced or name not in consumed else "connected to a second reaction"
+            )
             known = produced.get(name) or consumed.get(name)
             faults.append(
                 f"metabolite {name!r} (reaction {known!r}) is never {missing}: a dead end at steady state; "
@@ -129,24 +157,38 @@ def _rules(network: "Network") -> list[str]:
     for where, keys in (
         ("a flux rule", network.rules),
         ("the reference state", network.reference),
-        ("an equality", {name for each in network.equalities for name in each.coefficients}),
+        ("an equality", dict.fromkeys(name for each in network.equalities for name in each.coefficients)),
     ):
-        faults += [f"{where} names reaction {n!r}, which does not exist. {suggest(n, names)}" for n in keys if n not in names]
+        faults += [
+            f"{where} names reaction {n!r}, which does not exist. {suggest(n, names)}"
+            for n in keys
+            if n not in names
+        ]
     if network.reference:
-        faults += [f"the reference state lacks reaction {n!r}; add its row." for n in names - set(network.reference)]
+        faults += [
+            f"the reference state lacks reaction {n!r}; add its row."
+            for n in network.reaction_names
+            if n not in network.reference
+        ]
     for name, rule in network.rules.items():
         if name not in names:
             continue
         if not rule.lower <= rule.upper:
-            faults.append(f"reaction {name!r}: lower bound {rule.lower:g} exceeds upper bound {rule.upper:g}; swap them.")
+            faults.append(
+                f"reaction {name!r}: lower bound {rule.lower:g} exceeds upper bound {rule.upper:g}; "
+                "swap them."
+            )
         if rule.lower < 0 and not network.reactions[network.reaction_index[name]].reversible:
             faults.append(
-                f"reaction {name!r}: lower bound {rule.lower:g} is negative, but '->' allows one direction only; "
-                "raise the bound to 0, or write '<->'."
+                f"reaction {name!r}: lower bound {rule.lower:g} is negative, but '->' allows one direction "
+                "only; raise the bound to 0, or write '<->'."
             )
-        low, high = rule.exchange_lower, rule.exchange_upper
-        if low is not None and high is not None and not 0 <= low <= high:
-            faults.append(f"reaction {name!r}: exchange bounds {low:g} to {high:g} must satisfy 0 <= lower <= upper.")
+        low = 0.0 if rule.exchange_lower is None else rule.exchange_lower
+        high = np.inf if rule.exchange_upper is None else rule.exchange_upper
+        if not 0 <= low <= high:
+            faults.append(
+                f"reaction {name!r}: exchange bounds {low:g} to {high:g} must satisfy 0 <= lower <= upper."
+            )
         if not rule.weight > 0:
             faults.append(f"reaction {name!r}: target weight {rule.weight:g} must be positive.")
     return faults
@@ -168,7 +210,8 @@ def _feasibility(network: "Network") -> list[str]:
         return []
     worst = np.argsort(-np.abs(slack))[:3]
     parts = [
-        f"{network.reaction_names[i]!r} (bounds {lower[i]:g} to {upper[i]:g}) would need {result.x[i] + slack[i]:g}"
+        f"{network.reaction_names[i]!r} (bounds {lower[i]:g} to {upper[i]:g}) would need "
+        f"{result.x[i] + slack[i]:g}"
         for i in worst
         if abs(slack[i]) > 1e-9
     ]
@@ -225,8 +268,8 @@ def check_reachable(network: "Network", fragments: Iterable["Fragment"], labeled
             sources = sorted({s for e, i in fragment.atoms for s in origins[fragment.metabolite, e, i]})
             raise NetworkError(
                 f"network {network.name!r}: no atom of {fragment.name!r} can come from the tracers in "
-                f"{', '.join(sorted(labeled)) or 'no pool'}; its atoms come from {', '.join(sources) or 'nowhere'}. "
-                "Label one of these, or leave the fragment out."
+                f"{', '.join(sorted(labeled)) or 'no pool'}; its atoms come from "
+                f"{', '.join(sources) or 'nowhere'}. Label one of these, or leave the fragment out."
             )
 
 
@@ -238,13 +281,20 @@ def atom_origins(network: "Network") -> dict[tuple[str, str, int], frozenset[str
         if reaction.reversible:
             directions.append((reaction.products, reaction.substrates))
         for sources, targets in directions:
-            home = {(e, a): (p.metabolite, e, i) for p in sources for e, letters in p.atoms.items() for i, a in enumerate(letters)}
+            home = {
+                (e, a): (p.metabolite, e, i)
+                for p in sources
+                for e, letters in p.atoms.items()
+                for i, a in enumerate(letters)
+            }
             for each in targets:
                 for element, letters in each.atoms.items():
                     for i, letter in enumerate(letters):
                         positions = {i, len(letters) - 1 - i} if each.metabolite in network.symmetric else {i}
                         for position in positions:
-                            parents.setdefault((each.metabolite, element, position), set()).add(home[element, letter])
+                            parents.setdefault((each.metabolite, element, position), set()).add(
+                                home[element, letter]
+                            )
     origins: dict[tuple[str, str, int], set[str]] = {
         (name, element, i): {name} if name in network.inputs else set()
         for name, counts in network.atom_counts.items()

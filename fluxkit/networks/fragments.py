@@ -9,7 +9,9 @@ from fluxkit.errors import LabelingError
 if TYPE_CHECKING:
     from fluxkit.networks.network import Network
 
-_FRAGMENT = re.compile(r"(?P<metabolite>[A-Za-z_][\w.\-]*?)(?::(?P<elements>[CNH]+))?(?:\[(?P<positions>[\d,\s\-]+)\])?")
+_FRAGMENT = re.compile(
+    r"(?P<metabolite>[A-Za-z_][\w.\-]*?)(?::(?P<elements>[CNH]+))?(?:\[(?P<positions>[\d,\s\-]+)\])?"
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragme
     Parameters
     ----------
     text : str
-        ``metabolite``, ``metabolite:elements`` or ``metabolite:element[positions]``; positions count the atoms of
-        one element from 1.
+        ``metabolite``, ``metabolite:elements`` or ``metabolite:element[positions]``; positions count the
+        atoms of one element from 1.
     network : Network
         Network of the metabolite.
     elements : str
@@ -62,19 +64,29 @@ def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragme
     metabolite = network.require_metabolite(match["metabolite"], f"fragment {text!r}")
     counts = network.atom_counts[metabolite]
     chosen = match["elements"] or elements
+    if len(set(chosen)) != len(chosen):
+        raise LabelingError(f"fragment {text!r}: the elements {chosen!r} repeat; name each element once.")
     missing = [each for each in chosen if not counts.get(each)]
     if missing and (match["elements"] or len(missing) == len(chosen)):
         have = ", ".join(f"{n} {e}" for e, n in counts.items()) or "no atoms"
-        raise LabelingError(f"fragment {text!r}: {metabolite} has no {missing[0]} atoms in network {network.name!r} (it has {have}).")
+        raise LabelingError(
+            f"fragment {text!r}: {metabolite} has no {missing[0]} atoms in network {network.name!r} "
+            f"(it has {have})."
+        )
     if match["positions"] is None:
         atoms = tuple((each, i) for each in chosen for i in range(counts.get(each, 0)))
         return Fragment(text.strip(), metabolite, atoms)
     if len(chosen) != 1:
-        raise LabelingError(f"fragment {text!r}: positions need one element; write '{metabolite}:{chosen[0]}[...]'.")
+        raise LabelingError(
+            f"fragment {text!r}: positions need one element; write '{metabolite}:{chosen[0]}[...]'."
+        )
     positions = parse_positions(match["positions"], f"fragment {text!r}")
     for position in positions:
         if not 1 <= position <= counts[chosen]:
-            raise LabelingError(f"fragment {text!r}: {metabolite} has atoms 1 to {counts[chosen]} of {chosen}, not {position}.")
+            raise LabelingError(
+                f"fragment {text!r}: {metabolite} has atoms 1 to {counts[chosen]} of {chosen}, "
+                f"not {position}."
+            )
     return Fragment(text.strip(), metabolite, tuple((chosen, each - 1) for each in positions))
 
 
@@ -92,7 +104,9 @@ def parse_positions(text: str, where: str) -> tuple[int, ...]:
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if match is None or (match[2] and int(match[2]) < int(match[1])):
-            raise LabelingError(f"{where}: cannot read positions {text!r}; write numbers and ranges such as '1,6-7'.")
+            raise LabelingError(
+                f"{where}: cannot read positions {text!r}; write numbers and ranges such as '1,6-7'."
+            )
         positions.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
     if len(set(positions)) != len(positions):
         raise LabelingError(f"{where}: positions {text!r} repeat an atom.")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -14,6 +14,13 @@ from fluxkit.networks.observations import ObservationTable
 
 ELEMENTS = ("C", "N", "H")
 EXTERNAL_SUFFIX = "_x"
+
+
+def _frozen(values, dtype: type = float) -> np.ndarray:
+    """Return a read-only array: networks are shared, and a changed one would change every answer."""
+    array = np.array(values, dtype=dtype)
+    array.setflags(write=False)
+    return array
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Reaction:
 
 @dataclass(frozen=True)
 class FluxRule:
-    """What is known beforehand about the flux of one reaction, in the flux unit of the network.
+    r"""What is known beforehand about the flux of one reaction, in the flux unit of the network.
 
     Parameters
     ----------
@@ -63,7 +70,7 @@ class FluxRule:
     target : float or None
         Centre of the broad normal prior on the net flux; ``None`` for a flux without a target.
     weight : float
-        Weight of the target: sd = 3 max(\\|target\\|, 1) / sqrt(weight).
+        Weight of the target: sd = 3 max(\|target\|, 1) / sqrt(weight).
     exchange_lower, exchange_upper : float or None
         Bounds of the exchange flux; ``None`` takes 1e-3 and 10 times the normalising flux.
     """
@@ -119,6 +126,8 @@ class Network:
         Which measured names mean which pools.
     description : str
         What the network is, with its sources.
+    standard_tracers : mapping of str to str
+        Experiments that are common with this network, as tracer texts by name.
     """
 
     name: str
@@ -130,17 +139,22 @@ class Network:
     flux_unit: str = "arbitrary"
     observations: ObservationTable = field(default_factory=ObservationTable)
     description: str = ""
+    standard_tracers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "reactions", tuple(self.reactions))
+        object.__setattr__(self, "symmetric", frozenset(self.symmetric))
+        object.__setattr__(self, "equalities", tuple(self.equalities))
         object.__setattr__(self, "rules", MappingProxyType(dict(self.rules)))
         object.__setattr__(self, "reference", MappingProxyType(dict(self.reference)))
+        object.__setattr__(self, "standard_tracers", MappingProxyType(dict(self.standard_tracers)))
         from fluxkit.networks.checks import check_network  # the checks read the finished record
 
         check_network(self)
 
     def __reduce__(self):
-        arguments = (self.name, self.reactions, self.symmetric, dict(self.rules), self.equalities)
-        return (Network, (*arguments, dict(self.reference), self.flux_unit, self.observations, self.description))
+        values = (getattr(self, each.name) for each in fields(self))
+        return (Network, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values))
 
     def __repr__(self) -> str:
         reversible = sum(each.reversible for each in self.reactions)
@@ -152,11 +166,24 @@ class Network:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides labeling and fluxes; equal networks have equal fingerprints."""
-        rules = [(name, self.rule(name)) for name in self.reaction_names]
-        equalities = [(sorted(each.coefficients.items()), each.value) for each in self.equalities]
+
+        def number(value: float | None) -> float | None:
+            # 1, 1.0 and numpy's 1.0 are one value, and so are 0.0 and -0.0.
+            return None if value is None else float(value) + 0.0
+
+        def side(participants: tuple[Participant, ...]) -> list:
+            return [(p.metabolite, number(p.coefficient), sorted(p.atoms.items())) for p in participants]
+
+        rules = [
+            tuple(map(number, (r.lower, r.upper, r.target, r.weight, r.exchange_lower, r.exchange_upper)))
+            for r in map(self.rule, self.reaction_names)
+        ]
+        equalities = [
+            (sorted((name, number(factor)) for name, factor in each.coefficients.items()), number(each.value))
+            for each in self.equalities
+        ]
         reactions = [
-            (r.name, r.reversible, [(p.metabolite, p.coefficient, sorted(p.atoms.items())) for p in r.substrates + r.products])
-            for r in self.reactions
+            (r.name, bool(r.reversible), side(r.substrates), side(r.products)) for r in self.reactions
         ]
         content = repr((reactions, sorted(self.symmetric), rules, equalities))
         return hashlib.sha256(content.encode()).hexdigest()
@@ -177,7 +204,7 @@ class Network:
     @cached_property
     def reversible(self) -> np.ndarray:
         """Which reactions are reversible, shape ``(reaction,)``, bool."""
-        return np.array([each.reversible for each in self.reactions])
+        return _frozen([each.reversible for each in self.reactions], bool)
 
     @cached_property
     def atom_counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -215,7 +242,7 @@ class Network:
                 for each in side:
                     if each.metabolite in row:
                         matrix[row[each.metabolite], column] += sign * each.coefficient
-        return matrix
+        return _frozen(matrix)
 
     def rule(self, reaction: str) -> FluxRule:
         """Return bounds and target of a reaction; the default keeps an irreversible flux non-negative.
@@ -233,7 +260,7 @@ class Network:
     def net_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds of the net fluxes, two arrays of shape ``(reaction,)``."""
         rules = [self.rule(name) for name in self.reaction_names]
-        return np.array([each.lower for each in rules]), np.array([each.upper for each in rules])
+        return _frozen([each.lower for each in rules]), _frozen([each.upper for each in rules])
 
     @cached_property
     def normalising_flux(self) -> float:
@@ -244,12 +271,12 @@ class Network:
 
     @cached_property
     def exchange_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds of the exchange fluxes of the reversible reactions, shape ``(reversible,)``."""
+        """Bounds of the exchange fluxes of the reversible reactions, two arrays of shape ``(reversible,)``."""
         scale = self.normalising_flux
         rules = [self.rule(each.name) for each in self.reactions if each.reversible]
         lower = [1e-3 * scale if r.exchange_lower is None else r.exchange_lower for r in rules]
         upper = [10.0 * scale if r.exchange_upper is None else r.exchange_upper for r in rules]
-        return np.array(lower, dtype=float), np.array(upper, dtype=float)
+        return _frozen(lower), _frozen(upper)
 
     def reference_fluxes(self) -> xr.Dataset:
         """Return the stored reference state.

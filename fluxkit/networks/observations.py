@@ -34,7 +34,8 @@ class Observation:
     formula : str or None
         Elemental formula of the neutral molecule; needed for natural abundance.
     diluted : bool
-        Whether an unlabelled pool that does not take part may dilute the measured one, by an unknown fraction.
+        Whether an unlabelled pool that does not take part may dilute the measured one, by an unknown
+        fraction.
     sd : float or None
         Typical standard deviation of a MID value, for simulated experiments.
     note : str
@@ -83,6 +84,13 @@ class ObservationTable:
         return self.entries[name]
 
 
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
 def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     """Read a mixture such as ``"Cit.m:1-w3;Cit.c:w3"``.
 
@@ -104,26 +112,31 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
         fragment, _, share = part.strip().rpartition(":")
         share = share.strip()
         if not fragment:
-            raise LabelingError(f"{where}: pool {part.strip()!r} needs 'fragment:share', for example 'Cit.m:1-w3'.")
+            raise LabelingError(
+                f"{where}: pool {part.strip()!r} needs 'fragment:share', for example 'Cit.m:1-w3'."
+            )
         if re.fullmatch(r"1\s*-\s*[A-Za-z_]\w*", share):
             shares.append(PoolShare(fragment, weight=share.split("-")[1].strip(), complement=True))
         elif re.fullmatch(r"[A-Za-z_]\w*", share):
             shares.append(PoolShare(fragment, weight=share))
         else:
             try:
-                shares.append(PoolShare(fragment, constant=float(share)))
+                shares.append(PoolShare(fragment, constant=_fraction(share)))
             except ValueError as error:
                 raise LabelingError(
-                    f"{where}: share {share!r} of pool {fragment!r} is neither a number nor a weight name; "
-                    "write 0.3, w3 or 1-w3."
+                    f"{where}: share {share!r} of pool {fragment!r} is neither a number from 0 to 1 nor a weight "
+                    "name; write 0.3, w3 or 1-w3."
                 ) from error
     total = sum(each.constant for each in shares if each.weight is None)
     names = [each.weight for each in shares if each.weight is not None]
     paired = all(
-        sum(s.weight == name and s.complement for s in shares) == sum(s.weight == name and not s.complement for s in shares)
+        sum(s.weight == name and s.complement for s in shares)
+        == sum(s.weight == name and not s.complement for s in shares)
         for name in names
     )
     expected = 1.0 - len(set(names))
     if not paired or abs(total - expected) > 1e-9 or len(set(names)) > 1:
-        raise LabelingError(f"{where}: the shares of {text!r} do not sum to 1; use numbers, or one pair w and 1-w.")
+        raise LabelingError(
+            f"{where}: the shares of {text!r} do not sum to 1; use numbers, or one pair w and 1-w."
+        )
     return tuple(shares)

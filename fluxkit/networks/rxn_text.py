@@ -2,10 +2,10 @@
 
 ``PHGDH: PG3.c (abc) + Glu.c (defgh){n} -> Ser.c (abc){n} + AKG.c (defgh)``
 
-Carbon letters stand in ``()``, nitrogen in ``{}``, hydrogen in ``[]``, each a letter space of its own. ``<->`` is
-reversible. A name that ends in ``_x`` is an external pool, a suffix after ``.`` is the compartment.
-``%symmetric A B`` lists rotationally symmetric metabolites, ``#`` starts a comment. A coefficient in front of a
-metabolite may be decimal.
+Carbon letters stand in ``()``, nitrogen in ``{}``, hydrogen in ``[]``, each a letter space of its own.
+``<->`` is reversible. A name that ends in ``_x`` is an external pool, a suffix after ``.`` is the
+compartment. ``%symmetric A B`` lists rotationally symmetric metabolites, ``#`` starts a comment. A
+coefficient in front of a metabolite may be decimal.
 """
 
 import re
@@ -62,7 +62,9 @@ def _parse_reaction(body: str, note: str, where: str) -> Reaction:
     reversible = "<->" in equation
     sides = equation.split("<->" if reversible else "->")
     if not colon or len(sides) != 2 or not name.strip():
-        raise NetworkError(f"{where}: cannot read {body!r}; write 'name: A (ab) -> B (ab)', or '<->' if reversible.")
+        raise NetworkError(
+            f"{where}: cannot read {body!r}; write 'name: A (ab) -> B (ab)', or '<->' if reversible."
+        )
     substrates, products = (_parse_side(side, where) for side in sides)
     return Reaction(name.strip(), substrates, products, reversible, note)
 
@@ -73,8 +75,8 @@ def _parse_side(side: str, where: str) -> tuple[Participant, ...]:
         match = _TERM.fullmatch(term.strip())
         if match is None:
             raise NetworkError(
-                f"{where}: cannot read {term.strip()!r}; write 'Name (carbons){{nitrogens}}[hydrogens]' with one "
-                "letter per atom, and ' + ' between metabolites."
+                f"{where}: cannot read {term.strip()!r}; write 'Name (carbons){{nitrogens}}[hydrogens]' with "
+                "one letter per atom, and ' + ' between metabolites."
             )
         atoms = {element: match[element] for element in BRACKETS if match[element]}
         participants.append(Participant(match["name"], float(match["coefficient"] or 1), atoms))
@@ -94,7 +96,9 @@ def format_reactions(network: Network) -> str:
         lines.append("%symmetric " + " ".join(sorted(network.symmetric)))
     for reaction in network.reactions:
         arrow = " <-> " if reaction.reversible else " -> "
-        sides = (" + ".join(map(_format_participant, side)) for side in (reaction.substrates, reaction.products))
+        sides = (
+            " + ".join(map(_format_participant, side)) for side in (reaction.substrates, reaction.products)
+        )
         note = f"  # {reaction.note}" if reaction.note else ""
         lines.append(f"{reaction.name}: {arrow.join(sides)}{note}".rstrip())
     return "\n".join(lines) + "\n"

@@ -1,34 +1,69 @@
-"""Tables beside a ``.rxn`` text: bounds and targets, equalities, observations; and reading it all as one network."""
+"""Tables beside a ``.rxn`` text (bounds, targets, equalities, observations), read and written with it."""
 
-import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from fluxkit.errors import NetworkError, UnknownNameError
+from fluxkit.errors import LabelingError, NetworkError, UnknownNameError, suggest
 from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
-from fluxkit.networks.observations import Observation, ObservationTable, parse_pools
+from fluxkit.networks.observations import Observation, ObservationTable, PoolShare, parse_pools
 from fluxkit.networks.rxn_text import format_reactions, parse_reactions
 
 _MISSING = ("", "-", "nan", None)
+_FLUX_COLUMNS = ("name", "lb", "ub", "target", "weight", "exch_lb", "exch_ub", "exch", "ref", "note")
 
 
-def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets may put a byte order mark in front
+    except UnicodeDecodeError as error:
+        raise NetworkError(f"{path.name} is not text in UTF-8; save it as plain text.") from error
+
+
+def read_rows(path: Path, required: Iterable[str] = ()) -> list[tuple[int, dict[str, str]]]:
     """Read a tab-separated table with ``#`` comments as ``(line number, row)`` pairs.
 
     Parameters
     ----------
     path : pathlib.Path
         The table; its first line that is not a comment names the columns.
+    required : iterable of str
+        Columns that every row must fill.
+
+    Raises
+    ------
+    NetworkError
+        A required column is missing or empty, or a row has more cells than the table has columns.
     """
-    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)]
+    lines = [(n, line) for n, line in enumerate(_read_text(path).splitlines(), 1)]
     lines = [(n, line) for n, line in lines if line.strip() and not line.startswith("#")]
     if not lines:
         return []
-    header = next(csv.reader([lines[0][1]], delimiter="\t"))
-    return [(n, dict(zip(header, next(csv.reader([line], delimiter="\t")), strict=False))) for n, line in lines[1:]]
+    header = [each.strip() for each in lines[0][1].split("\t")]
+    for column in required:
+        if column not in header:
+            hint = suggest(column, header)
+            raise NetworkError(
+                f"{path.name}, line {lines[0][0]}: there is no column {column!r} (tab-separated). {hint}"
+            )
+    rows = []
+    for number, line in lines[1:]:
+        cells = [each.strip() for each in line.split("\t")]
+        if any(cells[len(header) :]):
+            raise NetworkError(
+                f"{path.name}, line {number}: {len(cells)} cells in {len(header)} columns; "
+                "separate cells by one tab."
+            )
+        row = dict(zip(header, cells, strict=False))
+        for column in required:
+            if not row.get(column):
+                raise NetworkError(
+                    f"{path.name}, line {number}: {column!r} is empty; fill it, or delete the row."
+                )
+        rows.append((number, row))
+    return rows
 
 
 def _number(row: Mapping[str, str], column: str, default: float | None, where: str) -> float | None:
@@ -38,7 +73,9 @@ def _number(row: Mapping[str, str], column: str, default: float | None, where: s
     try:
         return float(str(text))
     except ValueError as error:
-        raise NetworkError(f"{where}: {column} = {text!r} is not a number; write a number, or '-' for none.") from error
+        raise NetworkError(
+            f"{where}: {column} = {text!r} is not a number; write a number, or '-' for none."
+        ) from error
 
 
 def read_flux_table(
@@ -49,7 +86,8 @@ def read_flux_table(
     Parameters
     ----------
     path : pathlib.Path
-        Columns ``name lb ub target weight exch ref note``; ``exch_lb`` and ``exch_ub`` are optional.
+        Columns ``name lb ub target weight exch ref note``; ``exch_lb`` and ``exch_ub`` are optional. A
+        target of weight 0 is no target. Further columns may end in ``note`` or ``source``.
     reactions : tuple of Reaction
         For the default bounds.
 
@@ -57,12 +95,20 @@ def read_flux_table(
     -------
     rules : dict of str to FluxRule
     reference : dict of str to (net, exchange)
-        Empty when a row has no ``ref``.
+        Empty when no row has a ``ref``.
+
+    Raises
+    ------
+    NetworkError
+        A column is unknown, a number cannot be read, or a reaction has two rows.
     """
     reversible = {each.name: each.reversible for each in reactions}
     rules: dict[str, FluxRule] = {}
     reference: dict[str, tuple[float, float]] = {}
-    rows = read_rows(path)
+    rows = read_rows(path, required=("name",))
+    for column in rows[0][1] if rows else ():
+        if column not in _FLUX_COLUMNS and not column.endswith(("note", "source")):
+            raise NetworkError(f"{path.name}: unknown column {column!r}. {suggest(column, _FLUX_COLUMNS)}")
     for number, row in rows:
         where = f"{path.name}, line {number}"
         name = row["name"]
@@ -70,12 +116,15 @@ def read_flux_table(
             raise NetworkError(f"{where}: reaction {name!r} has a second row; keep one.")
         lower = _number(row, "lb", -np.inf if reversible.get(name) else 0.0, where)
         upper = _number(row, "ub", np.inf, where)
-        assured = (float(lower if lower is not None else -np.inf), float(upper if upper is not None else np.inf))
-        weight = _number(row, "weight", 1.0, where) or 1.0
+        assured = (
+            float(lower if lower is not None else -np.inf),
+            float(upper if upper is not None else np.inf),
+        )
+        weight = _number(row, "weight", 1.0, where)
         rules[name] = FluxRule(
             *assured,
-            target=_number(row, "target", None, where),
-            weight=weight,
+            target=_number(row, "target", None, where) if weight else None,
+            weight=weight or 1.0,
             exchange_lower=_number(row, "exch_lb", None, where),
             exchange_upper=_number(row, "exch_ub", None, where),
             note=row.get("note") or "",
@@ -84,7 +133,7 @@ def read_flux_table(
         if net is not None:
             exchange = _number(row, "exch", 0.0, where) or 0.0
             reference[name] = (net, exchange if reversible.get(name) else 0.0)
-    return rules, reference if len(reference) == len(rows) else {}
+    return rules, reference
 
 
 def read_equalities(path: Path) -> tuple[Equality, ...]:
@@ -96,7 +145,7 @@ def read_equalities(path: Path) -> tuple[Equality, ...]:
         The text; ``#`` starts a comment.
     """
     equalities = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_read_text(path).splitlines(), 1):
         body = line.split("#")[0].strip()
         if not body:
             continue
@@ -106,10 +155,14 @@ def read_equalities(path: Path) -> tuple[Equality, ...]:
         try:
             if not equals or len(tokens) % 2:
                 raise ValueError
-            pairs = zip(map(float, tokens[::2]), tokens[1::2], strict=True)
-            equalities.append(Equality({name: factor for factor, name in pairs}, float(right)))
+            coefficients: dict[str, float] = {}
+            for factor, name in zip(map(float, tokens[::2]), tokens[1::2], strict=True):
+                coefficients[name] = coefficients.get(name, 0.0) + factor
+            equalities.append(Equality(coefficients, float(right)))
         except ValueError as error:
-            raise NetworkError(f"{where}: cannot read {body!r}; write '2 A - 1 B = 0' with a number per reaction.") from error
+            raise NetworkError(
+                f"{where}: cannot read {body!r}; write '2 A - 1 B = 0' with a number per reaction."
+            ) from error
     return tuple(equalities)
 
 
@@ -119,12 +172,12 @@ def read_observations(path: Path) -> ObservationTable:
     Parameters
     ----------
     path : pathlib.Path
-        Columns ``measured``, ``pools`` and optionally ``formula``, ``dilution`` (yes, no or optional), ``sd``,
-        ``typical_weight`` and ``note``.
+        Columns ``measured``, ``pools`` and optionally ``formula``, ``dilution`` (yes, no or optional),
+        ``sd``, ``typical_weight`` and ``note``.
     """
     entries: dict[str, Observation] = {}
     weights: dict[str, float] = {}
-    for number, row in read_rows(path):
+    for number, row in read_rows(path, required=("measured", "pools")):
         where = f"{path.name}, line {number}"
         name = row["measured"]
         if name in entries:
@@ -148,6 +201,7 @@ def read_network(
     bounds: str | Path | None = None,
     constraints: str | Path | None = None,
     observations: str | Path | None = None,
+    tracers: str | Path | None = None,
     *,
     name: str | None = None,
     flux_unit: str = "arbitrary",
@@ -165,6 +219,8 @@ def read_network(
         Linear equalities.
     observations : str or pathlib.Path, optional
         Observation table.
+    tracers : str or pathlib.Path, optional
+        Standard tracers: columns ``experiment`` and ``tracer``.
     name : str, optional
         Name of the network; the file name without suffix by default.
     flux_unit : str
@@ -177,14 +233,14 @@ def read_network(
     NetworkError
         A file is missing or wrong, or the network is not valid.
     """
-    given = [Path(each) for each in (path, bounds, constraints, observations) if each is not None]
+    given = [Path(each) for each in (path, bounds, constraints, observations, tracers) if each is not None]
     for each in given:
         if not each.is_file():
             raise NetworkError(f"there is no file {str(each)!r}; check the path.")
     source = Path(path)
     if source.suffix != ".rxn":
         raise NetworkError(f"cannot read {source.name!r}: networks are read from .rxn text.")
-    reactions, symmetric = parse_reactions(source.read_text(encoding="utf-8"), source.name)
+    reactions, symmetric = parse_reactions(_read_text(source), source.name)
     rules, reference = read_flux_table(Path(bounds), reactions) if bounds else ({}, {})
     table = read_observations(Path(observations)) if observations else ObservationTable()
     network = Network(
@@ -197,6 +253,9 @@ def read_network(
         flux_unit=flux_unit,
         observations=table,
         description=description,
+        standard_tracers={row["experiment"]: row["tracer"] for _, row in read_rows(Path(tracers))}
+        if tracers
+        else {},
     )
     check_observations(network)
     return network
@@ -210,12 +269,15 @@ def check_observations(network: Network) -> None:
         for share in observation.pools:
             try:
                 parse_fragment(share.fragment, network)
-            except UnknownNameError as error:
-                raise UnknownNameError(f"observation {observation.name!r}: {error}") from error
+            except (UnknownNameError, LabelingError) as error:
+                raise type(error)(f"observation {observation.name!r}: {error}") from error
 
 
 def write_network(network: Network, folder: str | Path) -> Path:
-    """Write a network as ``model.rxn`` and ``fluxes.tsv`` into a folder.
+    """Write a network as plain text into a folder, for :func:`read_network`.
+
+    The files are ``model.rxn`` and ``fluxes.tsv``, and ``constraints.tsv`` and ``observations.tsv`` where
+    the network has equalities and observations.
 
     Parameters
     ----------
@@ -235,12 +297,53 @@ def write_network(network: Network, folder: str | Path) -> Path:
     rows = ["name\tlb\tub\ttarget\tweight\texch_lb\texch_ub\texch\tref\tnote"]
 
     def show(value: float | None) -> str:
-        return "-" if value is None or not np.isfinite(value) else f"{value:.17g}"
+        return "-" if value is None else f"{value:.17g}"
 
     for name in network.reaction_names:
         rule = network.rule(name)
         net, exchange = network.reference.get(name, (None, None))
-        numbers = (rule.lower, rule.upper, rule.target, rule.weight, rule.exchange_lower, rule.exchange_upper, exchange, net)
+        numbers = (
+            rule.lower,
+            rule.upper,
+            rule.target,
+            rule.weight,
+            rule.exchange_lower,
+            rule.exchange_upper,
+            exchange,
+            net,
+        )
         rows.append("\t".join((name, *map(show, numbers), rule.note)))
-    (folder / "fluxes.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    _write(folder / "fluxes.tsv", rows)
+    if network.equalities:
+        _write(folder / "constraints.tsv", map(_format_equality, network.equalities))
+    if len(network.observations):
+        _write(folder / "observations.tsv", _format_observations(network.observations))
     return folder
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _format_equality(equality: Equality) -> str:
+    terms = (f"{factor:+.17g} {name}" for name, factor in equality.coefficients.items())
+    return f"{' '.join(terms)} = {equality.value:.17g}"
+
+
+def _format_observations(table: ObservationTable) -> list[str]:
+    def share(pool: PoolShare) -> str:
+        text = f"{pool.constant:.17g}" if pool.weight is None else pool.weight
+        return f"{pool.fragment}:{'1-' if pool.complement else ''}{text}"
+
+    rows = ["measured\tformula\tpools\tdilution\tsd\ttypical_weight\tnote"]
+    for each in table.entries.values():
+        typical = [table.typical_weights[name] for name in each.weights if name in table.typical_weights]
+        numbers = ("-" if value is None else f"{value:.17g}" for value in (each.sd, *(typical or [None])))
+        cells = (
+            each.name,
+            each.formula or "-",
+            ";".join(map(share, each.pools)),
+            "yes" if each.diluted else "no",
+        )
+        rows.append("\t".join((*cells, *numbers, each.note)))
+    return rows

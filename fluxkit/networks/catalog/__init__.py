@@ -42,6 +42,7 @@ def load_network(name: str) -> Network:
         bounds=optional("fluxes.tsv"),
         constraints=optional("constraints.tsv"),
         observations=optional("observations.tsv"),
+        tracers=optional("tracers.tsv"),
         name=name,
         flux_unit=_UNITS[name],
         description=(folder / "README.md").read_text(encoding="utf-8"),

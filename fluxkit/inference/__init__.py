@@ -1,0 +1,17 @@
+"""What the fluxes were, how sure that is, and whether to trust it."""
+
+from fluxkit.inference.comparison import Estimates, compare
+from fluxkit.inference.estimate import FluxEstimate, Verdict, load_estimate
+from fluxkit.inference.quantify import QuantifySettings, quantify
+from fluxkit.inference.sampling import SamplerSettings
+
+__all__ = [
+    "Estimates",
+    "FluxEstimate",
+    "QuantifySettings",
+    "SamplerSettings",
+    "Verdict",
+    "compare",
+    "load_estimate",
+    "quantify",
+]

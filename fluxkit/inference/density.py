@@ -1,0 +1,162 @@
+"""The posterior density of one condition: exact labeling simulation, measurement model, noise and flux prior.
+
+A point holds, in this order, the net flux coordinates (inside the flux polytope), one coordinate per reversible exchange
+flux, and one coordinate per unknown share or dilution of the measurement model. The last two kinds are free and
+standard normal under the prior, up to the stated correction of the exchange coordinate.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtr
+
+from fluxkit.emu import Program, pull_back, simulate_mids
+from fluxkit.fluxes import FluxSpace, directed_fluxes
+from fluxkit.labeling import MeasurementModel
+
+_INVERSE_SQRT_2PI = 1 / np.sqrt(2 * np.pi)
+
+
+@dataclass(frozen=True, eq=False)
+class FluxDensity:
+    """Unnormalised log posterior over fluxes and measurement weights, with gradients and Gauss-Newton terms.
+
+    Parameters
+    ----------
+    space : FluxSpace
+        Which fluxes are possible, and their prior.
+    program : Program
+        Simulator of the fragments that the measurement model asks for.
+    measurement : MeasurementModel
+        From exact MIDs to what the instrument reports.
+    measured, sd : numpy.ndarray
+        Measured MIDs and their standard deviations, shape ``(experiment, isotopologue)``; NaN = not measured.
+    limit : numpy.ndarray
+        Detection limit where a measured zero is censored, NaN elsewhere; same shape.
+    """
+
+    space: FluxSpace
+    program: Program
+    measurement: MeasurementModel
+    measured: np.ndarray
+    sd: np.ndarray
+    limit: np.ndarray
+
+    def __post_init__(self) -> None:
+        known = np.isfinite(self.measured) & self.measurement.measured
+        object.__setattr__(self, "known", np.flatnonzero(known.ravel()))
+        object.__setattr__(self, "_data", self.measured.ravel()[self.known])
+        object.__setattr__(self, "_scale", 1.0 / self.sd.ravel()[self.known])
+        limit = np.nan_to_num(self.limit.ravel()[self.known], nan=-1.0)
+        object.__setattr__(self, "_limit", np.where(limit > 0, limit, 0.0))
+        object.__setattr__(self, "censored", limit > 0)
+
+    known: np.ndarray = field(init=False)  # flat positions of the data
+    censored: np.ndarray = field(init=False)  # which of them are zeros below a detection limit
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates of a point."""
+        return len(self.space.free) + self.space.exchange_scale.size + len(self.measurement.weight_names)
+
+    def split(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return net coordinates, exchange coordinates and weight coordinates of points ``(..., parameter)``."""
+        first = len(self.space.free)
+        second = first + self.space.exchange_scale.size
+        return points[..., :first], points[..., first:second], points[..., second:]
+
+    def _model(self, points: np.ndarray):
+        """Simulate points ``(n, parameter)``; return everything that the chain rule needs."""
+        z, y, w = self.split(points)
+        net, exchange = self.space.net(z), self.space.exchange(y)
+        slope = self.space.exchange_scale.derivative(y)
+        fluxes = directed_fluxes(self.space.network, net, exchange)
+        weights = ndtr(w)
+        mids = simulate_mids(self.program, np.maximum(fluxes, 0.0))
+        prediction, back = self.measurement.value_and_pullback(mids, weights)
+        return net, slope, fluxes, prediction, back
+
+    def _residual(self, prediction: np.ndarray) -> np.ndarray:
+        """Standardised residuals ``(model - measured) / sd`` of the data, shape ``(n, datum)``; a censored zero
+        counts only what exceeds its limit."""
+        model = prediction.reshape(len(prediction), -1)[:, self.known]
+        difference = model - np.where(self.censored, self._limit, self._data)
+        return np.where(self.censored, np.maximum(difference, 0.0), difference) * self._scale
+
+    def _flux_gradient(self, net: np.ndarray, slope: np.ndarray, directed: np.ndarray) -> np.ndarray:
+        """Carry a gradient by directed fluxes ``(n, directed)`` to net and exchange coordinates."""
+        count = net.shape[-1]
+        reversible = self.space.network.reversible
+        forward, backward = directed[..., :count], directed[..., count:]
+        by_net = np.where(net > 0, forward, 0.0)
+        by_net[..., reversible] -= np.where(net[..., reversible] < 0, backward, 0.0)
+        by_exchange = (forward[..., reversible] + backward)[..., self.space.exchange_scale.varies]
+        return np.concatenate([by_net @ self.space.basis, by_exchange * slope], axis=-1)
+
+    def _cotangent(self, rows: np.ndarray) -> np.ndarray:
+        """Spread weights of the data ``(n, datum)`` over the prediction ``(n, experiment, isotopologue)``."""
+        full = np.zeros((len(rows), self.measured.size))
+        full[:, self.known] = rows
+        return full.reshape(len(rows), *self.measured.shape)
+
+    def log_density(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return log posterior density ``(n,)`` and gradient ``(n, parameter)`` of points ``(n, parameter)``.
+
+        A point that is not finite (a diverged trajectory) has density zero.
+        """
+        lost = ~np.isfinite(points).all(axis=1)
+        if lost.any():
+            points = np.where(lost[:, None], 0.0, points)
+        net, slope, fluxes, prediction, back = self._model(points)
+        residual = self._residual(prediction)
+        value, gradient = self.log_prior(points)
+        by_mids, by_weights = back(self._cotangent(-residual * self._scale))
+        _, by_fluxes = pull_back(self.program, np.maximum(fluxes, 0.0), by_mids)
+        shape = len(self.space.free) + self.space.exchange_scale.size
+        gradient[:, :shape] += self._flux_gradient(net, slope, by_fluxes)
+        w = points[:, shape:]
+        gradient[:, shape:] += by_weights * np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI
+        value = value - 0.5 * np.einsum("nd,nd->n", residual, residual)
+        return np.where(lost, -np.inf, value), gradient
+
+    def log_prior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return log prior density ``(n,)`` and its gradient, up to a constant."""
+        z, y, w = self.split(points)
+        miss = z @ self.space.prior_matrix.T - self.space.prior_offset
+        scale = self.space.exchange_scale
+        value_y, gradient_y = scale.log_prior(y), scale.log_prior_gradient(y)
+        value = -0.5 * np.einsum("nt,nt->n", miss, miss) + value_y - 0.5 * np.einsum("nk,nk->n", w, w)
+        return value, np.concatenate([-miss @ self.space.prior_matrix, gradient_y, -w], axis=1)
+
+    def residuals(self, points: np.ndarray) -> np.ndarray:
+        """Return standardised residuals of the data, shape ``(n, datum)``."""
+        return self._residual(self._model(points)[3])
+
+    def prediction(self, points: np.ndarray) -> np.ndarray:
+        """Return predicted measurements, shape ``(n, experiment, isotopologue)``."""
+        return self._model(points)[3]
+
+    def residuals_with_jacobian(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals ``(n, datum)`` and their exact Jacobian ``(n, datum, parameter)``.
+
+        The rows of all points go through the adjoint together, one lane each.
+        """
+        net, slope, fluxes, prediction, _ = self._model(points)
+        residual = self._residual(prediction)
+        count, data = residual.shape
+        active = np.where(self.censored & (residual <= 0), 0.0, self._scale)
+        rows = (np.eye(data)[None] * active[:, None, :]).reshape(count * data, data)
+        repeated = np.repeat(points, data, axis=0)
+        w = self.split(repeated)[2]
+        lanes = np.repeat(np.maximum(fluxes, 0.0), data, axis=0)
+        mids = np.repeat(simulate_mids(self.program, np.maximum(fluxes, 0.0)), data, axis=0)
+        by_mids, by_weights = self.measurement.pullback(mids, ndtr(w), self._cotangent(rows))
+        _, by_fluxes = pull_back(self.program, lanes, by_mids)
+        by_point = self._flux_gradient(np.repeat(net, data, axis=0), np.repeat(slope, data, axis=0), by_fluxes)
+        by_weights = by_weights * np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI
+        jacobian = np.concatenate([by_point, by_weights], axis=1)
+        return residual, jacobian.reshape(count, data, self.size)
+
+    def with_data(self, measured: np.ndarray) -> "FluxDensity":
+        """Return the same density for other measured values of the same shape."""
+        return FluxDensity(self.space, self.program, self.measurement, measured, self.sd, self.limit)

@@ -1,0 +1,271 @@
+"""The flux estimate: posterior draws, refined best fit, intervals, fit and verdict of one condition."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from fluxkit.errors import FluxError, ModelError, suggest
+from fluxkit.fluxes import directed_fluxes
+from fluxkit.networks import Network
+
+LEVEL = 0.9
+DETERMINED = 0.5
+"""A flux counts as determined when the data narrow its interval to half the prior's or less."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to trust an estimate, with reasons in plain words."""
+
+    trusted: bool
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        word = "trusted" if self.trusted else "not trusted"
+        return word + ("" if not self.reasons else ": " + "; ".join(self.reasons))
+
+
+@dataclass(frozen=True, eq=False)
+class FluxEstimate:
+    """What the fluxes of one condition were, how sure that is, and whether to trust it.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    sample : str
+        Name of the condition or sample.
+    labeling : xarray.Dataset
+        The data, as used.
+    posterior : xarray.Dataset
+        ``net_flux(chain, draw, reaction)``, ``exchange_flux`` likewise (0 where irreversible), ``weight(chain, draw,
+        weight)`` for unknown shares and dilutions, ``log_density(chain, draw)``.
+    prior : xarray.Dataset
+        ``net_flux(draw, reaction)`` and ``exchange_flux(draw, reaction)`` drawn from the flux prior.
+    best : xarray.Dataset
+        The most probable point: ``net_flux(reaction)``, ``exchange_flux(reaction)``, ``weight(weight)``.
+    fit : xarray.Dataset
+        ``measured``, ``fitted``, ``sd`` and ``residual`` over ``(experiment, isotopologue)`` at the best point;
+        NaN = not measured. A residual is (fitted - measured) / sd; a censored zero counts what exceeds its limit.
+    ssr : float
+        Sum of squared residuals at the best point (chi-square).
+    degrees_of_freedom : float
+        Independent data minus the number of parameters that the data determine.
+    p_value : float
+        Probability of a larger chi-square if network and noise model are right.
+    diagnostics : dict of str to float
+        Sampler and start diagnostics.
+    verdict : Verdict
+        Trusted, or not and why.
+    """
+
+    network: Network
+    sample: str
+    labeling: xr.Dataset
+    posterior: xr.Dataset
+    prior: xr.Dataset
+    best: xr.Dataset
+    fit: xr.Dataset
+    ssr: float
+    degrees_of_freedom: float
+    p_value: float
+    diagnostics: dict[str, float]
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        return (
+            f"<FluxEstimate {self.sample!r} of {self.network.name!r}: chi-square {self.ssr:.1f} at "
+            f"{self.degrees_of_freedom:.1f} degrees of freedom (p = {self.p_value:.3f}), "
+            f"{int(self.intervals['determined'].sum())} of {len(self.intervals)} fluxes determined, {self.verdict}>"
+        )
+
+    @cached_property
+    def intervals(self) -> pd.DataFrame:
+        """Every net and exchange flux: best, median, 90 % interval of posterior and prior, information.
+
+        ``information`` is how much narrower than the prior's the interval is: 0 = the data say nothing, 1 = fixed by
+        the data; for exchange fluxes on a logarithmic scale. It is NaN for a flux that the network fixes.
+        """
+        return pd.concat([self._intervals("net"), self._intervals("exchange")], ignore_index=True)
+
+    def _intervals(self, kind: str) -> pd.DataFrame:
+        columns = slice(None) if kind == "net" else self.network.reversible
+        name = f"{kind}_flux"
+        draws = self.posterior[name].values.reshape(-1, len(self.network.reactions))[:, columns]
+        prior = self.prior[name].values[:, columns]
+        tails = (0.5 - LEVEL / 2, 0.5, 0.5 + LEVEL / 2)
+        lower, median, upper = np.quantile(draws, tails, axis=0)
+        prior_lower, _, prior_upper = np.quantile(prior, tails, axis=0)
+        scale = np.log if kind == "exchange" else np.asarray
+        floor = 1e-9 if kind == "exchange" else -np.inf
+        width, prior_width = (
+            scale(np.maximum(b, floor)) - scale(np.maximum(a, floor)) for a, b in ((lower, upper), (prior_lower, prior_upper))
+        )
+        free = prior_width > 1e-9 * self.network.normalising_flux
+        information = np.where(free, 1 - width / np.where(free, prior_width, 1.0), np.nan)
+        return pd.DataFrame(
+            {
+                "reaction": np.array(self.network.reaction_names, dtype=object)[columns],
+                "kind": kind,
+                "best": self.best[name].values[columns],
+                "median": median,
+                "lower": lower,
+                "upper": upper,
+                "prior_lower": prior_lower,
+                "prior_upper": prior_upper,
+                "information": information,
+                "determined": ~free | (information >= DETERMINED),
+                "unit": self.network.flux_unit,
+            }
+        )
+
+    @cached_property
+    def information(self) -> pd.Series:
+        """Information by ``(reaction, kind)``; see :attr:`intervals`."""
+        return self.intervals.set_index(["reaction", "kind"])["information"]
+
+    def quantity(self, expression: str) -> xr.DataArray:
+        """Return posterior draws of an expression of fluxes.
+
+        Parameters
+        ----------
+        expression : str
+            Arithmetic of reaction names (net flux) and their parts ``NAME_forward``, ``NAME_backward``,
+            ``NAME_exchange``: ``"PHGDH / (PHGDH + SER_up)"``.
+
+        Returns
+        -------
+        xarray.DataArray
+            Shape ``(chain, draw)``.
+
+        Raises
+        ------
+        FluxError
+            The expression names an unknown flux, or cannot be read.
+        """
+        return _evaluate(self.posterior, self.network, expression)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the intervals as ``fluxes.csv``: sample, reaction, kind, best, median, lower, upper, information, unit."""
+        return write_fluxes({self.sample: self}, path)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the estimate as one netCDF file with groups, readable by xarray and ArviZ.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Usually ``estimate.nc``; appears whole or not at all.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {
+            "network": self.network.name,
+            "fingerprint": self.network.fingerprint,
+            "sample": self.sample,
+            "ssr": self.ssr,
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "p_value": self.p_value,
+            "diagnostics": self.diagnostics,
+            "trusted": self.verdict.trusted,
+            "reasons": list(self.verdict.reasons),
+        }
+        groups = {name: getattr(self, name) for name in _GROUPS}
+        tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
+        tree.attrs["fluxkit_estimate"] = json.dumps(record)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            tree.to_netcdf(part, engine="h5netcdf")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+
+_GROUPS = ("posterior", "prior", "best", "fit", "labeling")
+
+
+def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
+    """Read a saved estimate.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        What :meth:`FluxEstimate.save` wrote.
+    network : Network
+        The network that it belongs to.
+
+    Raises
+    ------
+    ModelError
+        The file is damaged or missing, or belongs to another network.
+    """
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            record = json.loads(tree.attrs["fluxkit_estimate"])
+            groups = {name: tree[name].to_dataset().load() for name in _GROUPS}
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(f"cannot read an estimate from {str(path)!r} ({error}); check the path, or quantify again.") from error
+    if record["fingerprint"] != network.fingerprint:
+        raise ModelError(
+            f"the estimate in {str(path)!r} belongs to another version of network {record['network']!r}; quantify again."
+        )
+    return FluxEstimate(
+        network=network,
+        sample=record["sample"],
+        ssr=record["ssr"],
+        degrees_of_freedom=record["degrees_of_freedom"],
+        p_value=record["p_value"],
+        diagnostics=record["diagnostics"],
+        verdict=Verdict(record["trusted"], tuple(record["reasons"])),
+        **groups,
+    )
+
+
+def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Path:
+    """Write one row per sample, reaction and kind.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample.
+    path : str or pathlib.Path
+        Usually ``fluxes.csv``; appears whole or not at all.
+    """
+    columns = ["sample", "reaction", "kind", "best", "median", "lower", "upper", "information", "determined", "unit"]
+    table = pd.concat([each.intervals.assign(sample=name) for name, each in estimates.items()])[columns]
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    table.to_csv(part, index=False, float_format="%.6g")
+    part.replace(path)
+    return path
+
+
+def _evaluate(fluxes: xr.Dataset, network: Network, expression: str) -> xr.DataArray:
+    net, exchange = fluxes["net_flux"], fluxes["exchange_flux"]
+    directed = directed_fluxes(network, net.values, exchange.values)
+    count = len(network.reactions)
+    columns: dict[str, np.ndarray] = {}
+    backward = iter(range(count, directed.shape[-1]))
+    for i, reaction in enumerate(network.reactions):
+        columns[reaction.name] = net.values[..., i].ravel()
+        columns[f"{reaction.name}_forward"] = directed[..., i].ravel()
+        columns[f"{reaction.name}_exchange"] = exchange.values[..., i].ravel()
+        back = directed[..., next(backward)] if reaction.reversible else np.zeros_like(directed[..., i])
+        columns[f"{reaction.name}_backward"] = back.ravel()
+    try:
+        value = pd.DataFrame(columns).eval(expression, engine="python")
+    except Exception as error:  # pandas raises many kinds for one user mistake
+        name = getattr(error, "name", None) or str(error).split("'")[1::2][:1] or [""]
+        hint = suggest(name if isinstance(name, str) else name[0], network.reaction_names)
+        raise FluxError(f"cannot evaluate {expression!r}: {error}. {hint}") from error
+    shape = net.shape[:-1]
+    values = np.broadcast_to(np.asarray(value, dtype=float), int(np.prod(shape))).reshape(shape)
+    return xr.DataArray(values, dims=net.dims[:-1], name=expression)

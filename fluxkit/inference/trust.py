@@ -1,0 +1,56 @@
+"""The verdict: when to trust an estimate, in plain words when not."""
+
+import numpy as np
+import xarray as xr
+
+from fluxkit.inference.estimate import Verdict
+
+P_VALUE = 0.01
+RHAT = 1.05
+EFFECTIVE_DRAWS = 100.0
+RESIDUAL = 5.0
+
+
+def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset) -> Verdict:
+    """Judge an estimate by its fit and its chains.
+
+    Parameters
+    ----------
+    ssr, freedom, p_value : float
+        Chi-square at the best point, its degrees of freedom, and its tail probability.
+    diagnostics : dict of str to float
+        ``rhat_max``, ``ess_min``.
+    fit : xarray.Dataset
+        With ``residual``, ``fragment`` and ``mass_shift``.
+
+    Returns
+    -------
+    Verdict
+        Not trusted if chi-square is improbable (p < 0.01), a residual exceeds 5 sd, or the chains disagree
+        (R-hat above 1.05, fewer than 100 effective draws).
+    """
+    reasons = []
+    if freedom <= 0:
+        reasons.append("there are no more data than parameters, so the fit cannot be tested; measure more fragments")
+    elif p_value < P_VALUE:
+        reasons.append(
+            f"the network does not explain the data within their errors (chi-square {ssr:.0f} at {freedom:.0f} degrees "
+            f"of freedom, p = {p_value:.1g}); look at the largest residuals: {_worst(fit)}"
+        )
+    largest = diagnostics["largest_residual"]
+    if largest > RESIDUAL:
+        reasons.append(f"one value lies {largest:.1f} sd off ({_worst(fit, 1)}); check this ion, or mask it")
+    if diagnostics["rhat_max"] > RHAT or diagnostics["ess_min"] < EFFECTIVE_DRAWS:
+        reasons.append(
+            f"the chains have not converged (R-hat {diagnostics['rhat_max']:.2f}, {diagnostics['ess_min']:.0f} "
+            "effective draws); sample longer"
+        )
+    return Verdict(not reasons, tuple(reasons))
+
+
+def _worst(fit: xr.Dataset, count: int = 3) -> str:
+    residual = np.abs(fit["residual"].values)
+    flat = np.argsort(-np.nan_to_num(residual).ravel())[:count]
+    columns = flat % residual.shape[1]
+    pairs = zip(fit["fragment"].values[columns], fit["mass_shift"].values[columns], residual.ravel()[flat], strict=True)
+    return ", ".join(f"{fragment} M+{shift} ({size:.1f} sd)" for fragment, shift, size in pairs)

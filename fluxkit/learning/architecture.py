@@ -1,0 +1,180 @@
+"""The posterior network: reads a set of measurements, returns a density over flux coordinates.
+
+Each measurement of each experiment is read by weights of its own (what a citrate MID means is learned once, whatever else
+was measured), the readings are summed, experiments are summed again, so any subset of measurements and any number of
+parallel experiments is a valid input and nothing is ever filled in. The density is a Gaussian with full covariance bent
+by conditional spline couplings (Durkan et al. 2019, Neural spline flows, arXiv:1906.04032). Its coordinates cover all
+reals and map one to one to the inside of the flux polytope, so every draw obeys balances and bounds.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class MeasurementReader(nn.Module):
+    """From feature rows of one experiment to one vector; unmeasured rows add exactly nothing.
+
+    Parameters
+    ----------
+    measurements : int
+        Size of the vocabulary.
+    features : int
+        Features of one measurement.
+    context : int
+        Features of one experiment (its tracer and how its data were reported).
+    width : int
+        Hidden width per measurement.
+    size : int
+        Size of the result.
+    """
+
+    def __init__(self, measurements: int, features: int, context: int, width: int, size: int):
+        super().__init__()
+        self.read = nn.Parameter(torch.randn(measurements, features, width) / features**0.5)
+        self.bias = nn.Parameter(torch.zeros(measurements, width))
+        self.context = nn.Linear(context, width)
+        self.combine = nn.Parameter(torch.randn(measurements, width, size) / (0.3 * measurements * width) ** 0.5)
+        self.summary = nn.Linear(context, size)
+
+    def forward(self, rows: Tensor, known: Tensor, context: Tensor) -> Tensor:
+        """Read experiments.
+
+        Parameters
+        ----------
+        rows : Tensor
+            Shape ``(..., measurement, feature)``.
+        known : Tensor
+            Which measurements exist, shape ``(..., measurement)``, 0 or 1.
+        context : Tensor
+            Shape ``(..., context)``.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(..., size)``.
+        """
+        hidden = torch.einsum("...mf,mfh->...mh", rows, self.read) + self.bias
+        hidden = nn.functional.gelu(hidden + self.context(context).unsqueeze(-2))
+        hidden = hidden * known.unsqueeze(-1)
+        combined = hidden.flatten(-2) @ self.combine.flatten(0, 1)
+        return nn.functional.gelu(combined + self.summary(context))
+
+
+class ResidualBlock(nn.Module):
+    """A normalised two-layer block that adds to its input."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.body = nn.Sequential(nn.LayerNorm(size), nn.Linear(size, size), nn.GELU(), nn.Linear(size, size))
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Add the block's change; shape ``(..., size)`` in and out."""
+        return value + self.body(value)
+
+
+class PosteriorNetwork(nn.Module):
+    """Density over flux coordinates given measurements.
+
+    Parameters
+    ----------
+    measurements, features, context : int
+        As in :class:`MeasurementReader`.
+    parameters : int
+        Number of flux coordinates.
+    width, size, blocks : int
+        Width per measurement, size of the summary, residual blocks.
+    couplings, bins : int
+        Spline couplings on top of the Gaussian (0 for none), and bins of each spline.
+    """
+
+    def __init__(
+        self,
+        measurements: int,
+        features: int,
+        context: int,
+        parameters: int,
+        width: int = 48,
+        size: int = 512,
+        blocks: int = 3,
+        couplings: int = 2,
+        bins: int = 6,
+    ):
+        super().__init__()
+        self.parameters_count = parameters
+        self.reader = MeasurementReader(measurements, features, context, width, size)
+        self.trunk = nn.Sequential(*[ResidualBlock(size) for _ in range(blocks)], nn.LayerNorm(size), nn.GELU())
+        self.mean = nn.Linear(size, parameters)
+        self.factor = nn.Linear(size, parameters * (parameters + 1) // 2)
+        nn.init.zeros_(self.factor.bias)
+        nn.init.normal_(self.factor.weight, std=1e-3)
+        self.register_buffer("lower", torch.tril_indices(parameters, parameters), persistent=False)
+        self.flow = _spline_flow(parameters, 64, couplings, bins) if couplings else None
+        self.flow_context = nn.Linear(size, 64) if couplings else None
+
+    def summarise(self, rows: Tensor, known: Tensor, context: Tensor, present: Tensor) -> Tensor:
+        """Summarise all experiments of a sample.
+
+        Parameters
+        ----------
+        rows : Tensor
+            Shape ``(batch, experiment, measurement, feature)``.
+        known : Tensor
+            Shape ``(batch, experiment, measurement)``.
+        context : Tensor
+            Shape ``(batch, experiment, context)``.
+        present : Tensor
+            Which experiments exist, shape ``(batch, experiment)``.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(batch, size)``.
+        """
+        owner, slot = present.nonzero(as_tuple=True)
+        read = self.reader(rows[owner, slot], known[owner, slot], context[owner, slot])
+        return self.trunk(read.new_zeros(len(rows), read.shape[-1]).index_add(0, owner, read))
+
+    def gaussian(self, summary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean ``(batch, parameter)`` and lower factor A of the precision A'A, ``(batch, parameter, parameter)``."""
+        flat = self.factor(summary)
+        matrix = flat.new_zeros(len(flat), self.parameters_count, self.parameters_count)
+        matrix[:, self.lower[0], self.lower[1]] = flat
+        diagonal = torch.diagonal(matrix, dim1=-2, dim2=-1)
+        positive = nn.functional.softplus(diagonal + 0.5413)  # 1 at zero
+        return self.mean(summary), torch.tril(matrix, -1) + torch.diag_embed(positive)
+
+    def log_density(self, summary: Tensor, target: Tensor, bent: bool = True) -> Tensor:
+        """Return the log density of coordinates ``(batch, parameter)``, shape ``(batch,)``.
+
+        Parameters
+        ----------
+        summary : Tensor
+            Shape ``(batch, size)``.
+        target : Tensor
+            Shape ``(batch, parameter)``.
+        bent : bool
+            Whether to use the splines, or the Gaussian alone (early in training).
+        """
+        mean, factor = self.gaussian(summary)
+        white = torch.einsum("bij,bj->bi", factor, target - mean)
+        log_volume = torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
+        if self.flow is None or not bent:
+            return -0.5 * (white.square() + 1.8378770664093453).sum(-1) + log_volume
+        return self.flow(self.flow_context(summary)).log_prob(white) + log_volume
+
+    def draw(self, summary: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw coordinates, shape ``(count, batch, parameter)``."""
+        mean, factor = self.gaussian(summary)
+        noise = torch.randn(count, *mean.shape, generator=generator, dtype=mean.dtype)
+        if self.flow is not None:
+            noise = self.flow(self.flow_context(summary)).transform.inv(noise)
+        solved = torch.linalg.solve_triangular(factor, noise.unsqueeze(-1), upper=False).squeeze(-1)
+        return mean + solved
+
+
+def _spline_flow(parameters: int, context: int, couplings: int, bins: int) -> nn.Module:
+    import zuko
+
+    return zuko.flows.NSF(
+        parameters, context, bins=bins, transforms=couplings, passes=2, hidden_features=(128, 128), randperm=True
+    )

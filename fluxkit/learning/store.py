@@ -1,0 +1,183 @@
+"""The model store: weights as safetensors with a card beside them, read back only if both are whole."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from fluxkit.errors import ModelError
+from fluxkit.fluxes import flux_space
+from fluxkit.fluxes.entropic import EntropicMap, entropic_map
+from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary, encode_labeling
+from fluxkit.networks import Network
+
+if TYPE_CHECKING:
+    from fluxkit.learning.architecture import PosteriorNetwork
+
+SHIPPED = Path(__file__).parent / "models"
+WEIGHTS, CARD = "model.safetensors", "card.json"
+
+
+@dataclass(frozen=True, eq=False)
+class FluxModel:
+    """A trained posterior network of one metabolic network, ready to read labeling.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        What it can read.
+    network : PosteriorNetwork
+        The trained weights.
+    card : dict
+        How it was trained, on what prior, and how calibrated it is.
+    """
+
+    vocabulary: Vocabulary
+    network: "PosteriorNetwork"
+    card: dict[str, Any]
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Unknown shares and dilutions that a draw holds after the flux coordinates."""
+        return self.vocabulary.weight_names
+
+    def draw(self, labeling: xr.Dataset, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw from the learned posterior of one measured sample.
+
+        Parameters
+        ----------
+        labeling : xarray.Dataset
+            Labeling without a sample dimension, with ``mid_sd``.
+        count : int
+            Number of draws.
+        seed : int
+            Seed of the draws.
+
+        Returns
+        -------
+        z : numpy.ndarray
+            Net flux coordinates inside the polytope, shape ``(count, free)``.
+        y : numpy.ndarray
+            Exchange coordinates, shape ``(count, exchange)``.
+        w : numpy.ndarray
+            Weight coordinates in the order of :attr:`weight_names`, shape ``(count, weight)``.
+        """
+        import torch
+
+        rows, known, context = (torch.from_numpy(each)[None] for each in encode_labeling(self.vocabulary, labeling))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            summary = self.network.summarise(rows, known, context, torch.ones(1, rows.shape[1]))
+            drawn = self.network.draw(summary, count, generator)[:, 0].double().numpy()
+        return self._split(drawn)
+
+    def _split(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        space = flux_space(self.vocabulary.network)
+        first, second = len(space.free), len(space.free) + space.exchange_scale.size
+        far = np.clip(drawn[:, :first], -30, 30)  # beyond, float64 cannot tell a point from its wall
+        return self._map.to_polytope(far), np.clip(drawn[:, first:second], -5, 5), drawn[:, second:]
+
+    @property
+    def _map(self) -> EntropicMap:
+        return _cached_map(self.vocabulary.network)
+
+
+@lru_cache(maxsize=8)
+def _cached_map(network: Network) -> EntropicMap:
+    return entropic_map(flux_space(network))
+
+
+def save_model(model: FluxModel, folder: str | Path) -> Path:
+    """Write weights and card.
+
+    Parameters
+    ----------
+    model : FluxModel
+        What to write.
+    folder : str or pathlib.Path
+        Folder to write to; made when missing. Each file appears whole or not at all.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+    """
+    from safetensors.torch import save
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = save({name: value.contiguous() for name, value in model.network.state_dict().items()})
+    card = {**model.card, "sha256": hashlib.sha256(weights).hexdigest()}
+    for name, content in ((WEIGHTS, weights), (CARD, (json.dumps(card, indent=2) + "\n").encode())):
+        part = folder / f".{name}.part"
+        part.write_bytes(content)
+        part.replace(folder / name)
+    return folder
+
+
+def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:
+    """Read a trained model.
+
+    Parameters
+    ----------
+    network : Network
+        The metabolic network that it must belong to.
+    folder : str or pathlib.Path, optional
+        Where it was saved; the shipped model of the network by default.
+
+    Raises
+    ------
+    ModelError
+        There is no model, it is damaged, or it was trained on another network.
+    """
+    folder = Path(folder) if folder is not None else SHIPPED / network.name
+    if not (folder / CARD).is_file() or not (folder / WEIGHTS).is_file():
+        raise ModelError(
+            f"there is no model in {str(folder)!r}; train one with fluxkit.train(network, out=...), or pass model=None."
+        )
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        expected, settings, tracers = card["sha256"], card["architecture"], card["tracers"]
+        fingerprint = card["network_fingerprint"]
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{str(folder / CARD)!r} is damaged ({error}); train the model again.") from error
+    if fingerprint != network.fingerprint:
+        raise ModelError(
+            f"the model in {str(folder)!r} was trained on another version of network {card.get('network')!r}; "
+            "train one for this network with fluxkit.train(network, out=...)."
+        )
+    content = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ModelError(
+            f"{str(folder / WEIGHTS)!r} is damaged: its checksum is not the one in its card. "
+            "Restore the file, or train the model again."
+        )
+    from safetensors.torch import load
+
+    from fluxkit.learning.architecture import PosteriorNetwork
+
+    posterior = PosteriorNetwork(**settings)
+    posterior.load_state_dict(load(content))
+    return FluxModel(build_vocabulary(network, tracers), posterior.eval(), card)
+
+
+def has_model(network: Network) -> bool:
+    """Return whether a model of exactly this network ships with fluxkit.
+
+    Parameters
+    ----------
+    network : Network
+        The metabolic network.
+    """
+    card = SHIPPED / network.name / CARD
+    if not card.is_file():
+        return False
+    try:
+        return json.loads(card.read_text(encoding="utf-8")).get("network_fingerprint") == network.fingerprint
+    except ValueError:
+        return True  # damaged: let load_model say so

@@ -1,0 +1,227 @@
+"""What a posterior network can read: distinct measurements and tracers of one network, and how they become numbers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from fluxkit.errors import LabelingError, UnknownNameError
+from fluxkit.labeling import Tracers, input_mid, parse_tracers
+from fluxkit.labeling.meaning import ResolvedMeasurement, resolve_measurement
+from fluxkit.labeling.natural_abundance import correction_matrix
+from fluxkit.networks import Network
+
+ABUNDANCE_MODES = ("", "C", "CHNOPS")
+"""Which elements' natural isotopes the data still carry: none, carbon, all."""
+_SD_CENTRE = 2.0  # -log10 of a typical sd
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """Measurements and tracers of a network as the network sees them.
+
+    Parameters
+    ----------
+    network : Network
+        The metabolic network.
+    measurements : tuple of ResolvedMeasurement
+        Distinct measurements; two names with the same pools, shares and dilution are one.
+    tracers : tuple of Tracers
+        Tracers to train on.
+    """
+
+    network: Network
+    measurements: tuple[ResolvedMeasurement, ...]
+    tracers: tuple[Tracers, ...]
+
+    @cached_property
+    def width(self) -> int:
+        """Number of mass shifts of the largest measurement."""
+        return max(each.size for each in self.measurements) + 1
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Number of mass shifts of each measurement, shape ``(measurement,)``."""
+        return np.array([each.size + 1 for each in self.measurements])
+
+    @cached_property
+    def weight_names(self) -> tuple[str, ...]:
+        """Unknown shares, then dilutions, in the order of the coordinates of a draw."""
+        shares = dict.fromkeys(s.weight for m in self.measurements for s in m.shares if s.weight is not None)
+        return (*shares, *(f"dilution of {m.name}" for m in self.measurements if m.diluted))
+
+    @cached_property
+    def pools(self) -> tuple[str, ...]:
+        """Input pools that some training tracer labels."""
+        named = {pool for each in self.tracers for pool in each.labeled_pools}
+        return tuple(pool for pool in self.network.inputs if pool in named)
+
+    @cached_property
+    def pool_atoms(self) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        """All tracked atoms of each such pool."""
+        counts = self.network.atom_counts
+        return {pool: tuple((e, i) for e, n in counts[pool].items() for i in range(n)) for pool in self.pools}
+
+    @property
+    def feature_count(self) -> int:
+        """Features of one measurement: values, log sd and mask of each mass shift."""
+        return 3 * self.width
+
+    @property
+    def context_count(self) -> int:
+        """Features of one experiment."""
+        return sum(2 * len(atoms) + 1 for atoms in self.pool_atoms.values()) + len(ABUNDANCE_MODES)
+
+    @cached_property
+    def _keys(self) -> dict[tuple, int]:
+        return {_meaning(each): i for i, each in enumerate(self.measurements)}
+
+    def find(self, name: str, elements: str) -> int | None:
+        """Return the position of a measured name, or ``None`` where the network has not learned to read it."""
+        try:
+            return self._keys.get(_meaning(resolve_measurement(name, self.network, elements)))
+        except (LabelingError, UnknownNameError):
+            return None
+
+    def tracer_features(self, tracers: Tracers, purity: float) -> np.ndarray:
+        """Describe the tracers of one experiment: enrichment of each atom, then the MID of each labeled pool.
+
+        Parameters
+        ----------
+        tracers : Tracers
+            What is infused.
+        purity : float
+            Isotopic purity.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(context - abundance modes,)``.
+        """
+        parts = []
+        for pool, atoms in self.pool_atoms.items():
+            parts.extend(input_mid(tracers, pool, (atom,), purity)[1] for atom in atoms)
+            parts.extend(input_mid(tracers, pool, atoms, purity))
+        return np.array(parts)
+
+    @cached_property
+    def abundance(self) -> np.ndarray:
+        """Matrices of natural abundance, shape ``(mode, measurement, width, width)``, for row vectors of MIDs."""
+        matrices = np.tile(np.eye(self.width), (len(ABUNDANCE_MODES), len(self.measurements), 1, 1))
+        for mode, elements in enumerate(ABUNDANCE_MODES):
+            for i, each in enumerate(self.measurements):
+                kinds = {element for element, _ in each.fragments[0].atoms}
+                if elements and each.formula and len(kinds) == 1:
+                    matrix = correction_matrix(each.formula, kinds.pop(), each.size, elements)
+                    matrices[mode, i, : each.size + 1, : each.size + 1] = matrix.T
+        return matrices
+
+
+def _meaning(measurement: ResolvedMeasurement) -> tuple:
+    pools = tuple(
+        (f.metabolite, f.atoms, s.constant, s.weight, s.complement)
+        for f, s in zip(measurement.fragments, measurement.shares, strict=True)
+    )
+    return pools, measurement.diluted
+
+
+def build_vocabulary(network: Network, tracers: Sequence[str] | None = None) -> Vocabulary:
+    """Collect what can be measured in a network: its observation table, else every balanced metabolite.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    tracers : sequence of str, optional
+        Tracer texts to train on; the standard tracers of the network by default.
+
+    Raises
+    ------
+    LabelingError
+        Neither tracers nor standard tracers are given.
+    """
+    texts = list(tracers if tracers is not None else network.standard_tracers.values())
+    if not texts:
+        raise LabelingError(
+            f"network {network.name!r} has no standard tracers; give tracers=['Glc_x: 100% [U-13C6]', ...]."
+        )
+    names = list(network.observations) or [m for m in network.balanced if network.atom_counts[m].get("C")]
+    found: dict[tuple, ResolvedMeasurement] = {}
+    for name in names:
+        measurement = resolve_measurement(name, network, "C")
+        if not measurement.external:
+            found.setdefault(_meaning(measurement), measurement)
+    return Vocabulary(network, tuple(found.values()), tuple(parse_tracers(each, network) for each in texts))
+
+
+def encode_values(vocabulary: Vocabulary, mid: np.ndarray, sd: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Turn MIDs into features.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        For the shapes.
+    mid, sd : numpy.ndarray
+        Shape ``(..., measurement, width)``; anything where not kept.
+    kept : numpy.ndarray
+        Which mass shifts are measured, same shape, bool.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., measurement, feature)``, float32.
+    """
+    scale = np.where(kept, -np.log10(np.where(kept, sd, 1.0)) - _SD_CENTRE, 0.0)
+    return np.concatenate([np.where(kept, mid, 0.0), scale, kept], axis=-1, dtype=np.float32)
+
+
+def encode_context(features: np.ndarray, mode: np.ndarray | int) -> np.ndarray:
+    """Join tracer features ``(..., feature)`` with the abundance mode as one-hot, float32."""
+    one_hot = np.eye(len(ABUNDANCE_MODES))[mode]
+    return np.concatenate([features, np.broadcast_to(one_hot, (*features.shape[:-1], one_hot.shape[-1]))], -1, dtype=np.float32)
+
+
+def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn one measured sample into the input of the posterior network.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        What the network can read.
+    labeling : xarray.Dataset
+        A labeling dataset without a sample dimension, with ``mid_sd``.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        Shape ``(experiment, measurement, feature)``.
+    known : numpy.ndarray
+        Shape ``(experiment, measurement)``, 0 or 1.
+    context : numpy.ndarray
+        Shape ``(experiment, context)``.
+    """
+    network = vocabulary.network
+    experiments = {k: parse_tracers(v, network) for k, v in json.loads(labeling.attrs["tracers"]).items()}
+    elements = "".join(e for e in "CNH" if any(e in t.labeled_elements for t in experiments.values())) or "C"
+    mid, sd = (labeling[name].values.reshape(len(experiments), -1) for name in ("mid", "mid_sd"))
+    shape = (len(experiments), len(vocabulary.measurements), vocabulary.width)
+    values, scales, kept = np.zeros(shape), np.ones(shape), np.zeros(shape, dtype=bool)
+    taken: dict[int, str] = {}
+    names, shifts = labeling["fragment"].values.astype(str), labeling["mass_shift"].values
+    for name in dict.fromkeys(names):
+        place = vocabulary.find(name, elements)
+        if place is None or place in taken:
+            continue  # unknown to the network, or a second reading; the exact refinement uses it all the same
+        taken[place] = name
+        columns = np.flatnonzero(names == name)
+        values[:, place, shifts[columns]] = np.nan_to_num(mid[:, columns])
+        scales[:, place, shifts[columns]] = np.nan_to_num(sd[:, columns], nan=1.0)
+        kept[:, place, shifts[columns]] = np.isfinite(mid[:, columns])
+    purity = float(labeling.attrs["purity"])
+    features = np.array([vocabulary.tracer_features(each, purity) for each in experiments.values()])
+    mode = {"": 0, "C": 1}.get(labeling.attrs["natural_abundance"], 2)
+    known = kept.any(axis=-1).astype(np.float32)
+    return encode_values(vocabulary, values, scales, kept), known, encode_context(features, mode)
