@@ -63,7 +63,7 @@ function drawArrow(arrow, data, layer) {
     const s = head.size;
     const wide = head.net ? 0.48 * s : 0.42 * s;
     svg("path", {
-      d: `M0,0L${-s},${-wide}L${-s * 0.8},0L${-s},${wide}Z`, class: head.net ? "fk-head" : "fk-head fk-back",
+      d: `M0,0L${-s},${-wide}L${-s * (head.net ? 0.8 : 1)},0L${-s},${wide}Z`, class: head.net ? "fk-head" : "fk-head fk-back",
       transform: `translate(${head.x},${head.y}) rotate(${head.angle})`,
     }, group);
   }
@@ -72,13 +72,14 @@ function drawArrow(arrow, data, layer) {
 
 function drawLabel(arrow, data, layer) {
   const { x, y, anchor, text, value } = arrow.label;
-  const bracket = value.indexOf("[");
+  const range = arrow.label.interval;
   const label = svg("text", {
     class: `fk-label fk-${tone(arrow, data)}`, "data-reaction": arrow.name, x, y, "text-anchor": anchor,
   }, layer);
-  svg("tspan", { class: "fk-name", dy: bracket < 0 ? "0.35em" : "-0.15em" }, label, text);
-  if (bracket < 0) svg("tspan", { class: "fk-value", dx: "0.35em" }, label, value);
-  else svg("tspan", { class: "fk-value", x, dy: "1.08em" }, label, value);
+  svg("tspan", { class: "fk-name", dy: range ? "-0.15em" : "0.35em" }, label, text);
+  if (range) svg("tspan", { class: "fk-value", x, dy: "1.08em" }, label, value);
+  else svg("tspan", { class: "fk-value", dx: "0.35em" }, label, value);
+  if (range) svg("tspan", { class: "fk-range", dx: "0.3em" }, label, range);
 }
 
 function drawLegend(data, root) {
@@ -92,7 +93,7 @@ function drawLegend(data, root) {
   };
   const line = (width) => (group) => svg("path", { d: "M1,7L33,7", class: "fk-line", style: `--w:${width}` }, group);
   const plain = data.compared ? "fk-same" : "fk-forward";
-  for (const each of data.legend) item(plain, number(each.flux), line(each.width));
+  for (const each of data.legend) item(plain, String(Number(each.flux.toPrecision(1))), line(each.width));
   html("span", "fk-unit", legend, data.unit);
   if (data.compared) {
     item("fk-up", `higher (P ≥ ${data.clear})`, line(4));
@@ -105,7 +106,7 @@ function drawLegend(data, root) {
   item(plain, "reversible", (group) => {
     svg("path", { d: "M9,7L25,7", class: "fk-line", style: "--w:3" }, group);
     svg("path", { d: "M33,7L23,2.5L25,7L23,11.5Z", class: "fk-head" }, group);
-    svg("path", { d: "M1,7L10,3L8,7L10,11Z", class: "fk-head fk-back" }, group);
+    svg("path", { d: "M1,7L9,3L9,11Z", class: "fk-head fk-back" }, group);
   });
 }
 
@@ -150,11 +151,12 @@ function draw(data, root, onSelect) {
     preserveAspectRatio: "xMidYMid meet",
   }, stage);
   map.style.aspectRatio = `${data.width} / ${data.height}`;
+  map.style.maxWidth = `${data.width * 1.9}px`;
   for (const each of data.regions) {
     svg("rect", { x: each.x, y: each.y, width: each.width, height: each.height, rx: 46, class: "fk-region" }, map);
     svg("rect", { x: each.x + 5, y: each.y + 5, width: each.width - 10, height: each.height - 10, rx: 41,
       class: "fk-region fk-inner" }, map);
-    svg("text", { x: each.x + 26, y: each.y + each.height - 20, class: "fk-regionname" }, map, each.name);
+    svg("text", { x: each.x + 20, y: each.y + each.height - 24, class: "fk-regionname" }, map, each.name);
   }
   const layer = svg("g", {}, map);
   const thinFirst = [...data.arrows].sort((a, b) => b.width - a.width);
@@ -163,6 +165,7 @@ function draw(data, root, onSelect) {
   for (const node of data.nodes) {
     if (!node.text) continue;
     const kind = node.external ? "fk-external" : node.major ? "fk-major" : "fk-minor";
+    if (kind === "fk-minor") svg("circle", { cx: node.x, cy: node.y, r: 7, class: "fk-dot" }, nodes);
     svg("text", { x: node.x, y: node.y, dy: "0.35em", class: `fk-node ${kind}`, "data-metabolite": node.name }, nodes, node.text);
   }
   const labels = svg("g", {}, map);
@@ -205,7 +208,7 @@ function navigate(map, stage, data, root) {
     const small = scale < SMALL;
     root.classList.toggle("fk-small", small);
     root.classList.toggle("fk-narrow", box.width < 700);
-    root.style.setProperty("--node", `${small ? Math.min(8.5 / scale, 26) : data.font * shrink}px`);
+    root.style.setProperty("--node", `${small ? Math.min(9 / scale, 27) : data.font * shrink}px`);
     root.style.setProperty("--label", `${data.label_font * shrink}px`);
     root.style.setProperty("--k", Math.min(1.8, Math.max(1, 0.6 / scale)));
   };

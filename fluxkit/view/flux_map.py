@@ -20,8 +20,9 @@ def flux_map(
 ) -> "FluxMap":
     """Draw the fluxes of a network on its map.
 
-    The width of an arrow is the square root of its net flux, its head the direction. Dashed grey arrows are not
-    determined by the data. With ``compare`` the colours say where the flux is clearly higher or lower than there.
+    The width of an arrow grows with the square root of its net flux, its head is the direction. Dashed
+    grey arrows are not determined by the data. With ``compare`` the colours say where the flux is clearly
+    higher or lower than there.
 
     Parameters
     ----------
@@ -70,15 +71,17 @@ def map_fragment(data: dict[str, Any], *, theme: str = "auto", element_id: str =
         Identifier of the element, unique on the page.
     """
     script = SCRIPT.read_text(encoding="utf-8").replace("export default { render };", "")
-    payload = json.dumps({"data": data, "theme": theme, "selected": ""}, allow_nan=False).replace("</", "<\\/")
+    payload = json.dumps({"data": data, "theme": theme, "selected": ""}, allow_nan=False).replace(
+        "</", "<\\/"
+    )
     name = escape(element_id, quote=True)
     return (
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
         f'<div id="{name}"></div>\n'
         f'<script type="module">\n{script}\n'
         f"const state = {payload};\n"
-        "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; }, on() {}, off() {}, "
-        "save_changes() {} };\n"
+        "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },\n"
+        "  on() {}, off() {}, save_changes() {} };\n"
         f"render({{ model, el: document.getElementById({json.dumps(element_id)}) }});\n</script>\n"
     )
 
@@ -94,10 +97,12 @@ def map_page(data: dict[str, Any], *, theme: str = "auto") -> str:
         Colours.
     """
     title = escape(data["title"] or f"Flux map of {data['network']}")
+    scheme = "light dark" if theme == "auto" else theme
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
-        f'<meta name="color-scheme" content="{"light dark" if theme == "auto" else theme}">\n<title>{title}</title>\n'
-        f"<style>body {{ margin: 0; }}</style>\n</head>\n<body>\n{map_fragment(data, theme=theme)}</body>\n</html>\n"
+        f'<meta name="color-scheme" content="{scheme}">\n<title>{title}</title>\n'
+        "<style>body { margin: 0; }</style>\n</head>\n"
+        f"<body>\n{map_fragment(data, theme=theme)}</body>\n</html>\n"
     )

@@ -52,8 +52,8 @@ def flux_numbers(estimate_or_fluxes: Any, network: Network) -> FluxNumbers:
     Parameters
     ----------
     estimate_or_fluxes : FluxEstimate, xarray.Dataset or mapping of str to float
-        An estimate; or ``net_flux(..., reaction)`` and ``exchange_flux`` with no dimension beside ``reaction``
-        but ``chain`` and ``draw``; or net fluxes by reaction. In the flux unit of the network.
+        An estimate; or ``net_flux(..., reaction)`` and ``exchange_flux`` with no dimensions but ``chain``,
+        ``draw`` and ``reaction``; or net fluxes by reaction. In the flux unit of the network.
     network : Network
         The network of these fluxes.
 
@@ -79,23 +79,37 @@ def flux_numbers(estimate_or_fluxes: Any, network: Network) -> FluxNumbers:
 def _draws(dataset: xr.Dataset, variable: str, network: Network) -> np.ndarray:
     """Return one variable as an array of shape ``(draw, reaction)`` in the order of the network."""
     if variable not in dataset or "reaction" not in dataset[variable].dims:
-        raise FluxError(f"the fluxes hold no {variable!r} over 'reaction'; they hold {', '.join(map(str, dataset.data_vars))}.")
+        raise FluxError(
+            f"no {variable!r} over 'reaction' in the fluxes, only {', '.join(map(str, dataset.data_vars))}; "
+            "give a dataset such as network.reference_fluxes()."
+        )
     array = dataset[variable]
     extra = [str(dim) for dim in array.dims if dim != "reaction" and dim not in DRAW_DIMS]
     if extra:
-        raise FluxError(f"one map shows one flux state, but {variable!r} has dimension {extra[0]!r}; choose with .isel({extra[0]}=0).")
+        raise FluxError(
+            f"one map shows one flux state, but {variable!r} has dimension {extra[0]!r}; "
+            f"choose with .isel({extra[0]}=0)."
+        )
     given = [str(name) for name in array["reaction"].values]
     for name in given:
         if name not in network.reaction_index:
-            raise FluxError(f"network {network.name!r} has no reaction {name!r}. {suggest(name, network.reaction_names)}")
+            raise FluxError(
+                f"network {network.name!r} has no reaction {name!r}. {suggest(name, network.reaction_names)}"
+            )
     lacking = [name for name in network.reaction_names if name not in set(given)]
     if lacking:
-        raise FluxError(f"the fluxes lack reaction {lacking[0]!r} ({len(lacking)} missing in all); give every reaction a flux.")
+        raise FluxError(
+            f"the fluxes lack reaction {lacking[0]!r} ({len(lacking)} missing in all); "
+            "give every reaction a flux."
+        )
     array = array.sel(reaction=list(network.reaction_names)).transpose(..., "reaction")
     values = np.asarray(array.values, dtype=float).reshape(-1, len(network.reactions))
     bad = ~np.isfinite(values).all(0)
     if bad.any():
-        raise FluxError(f"{variable} of {network.reaction_names[int(bad.argmax())]!r} is not finite; leave out the failed draws.")
+        raise FluxError(
+            f"{variable} of {network.reaction_names[int(bad.argmax())]!r} is not finite; "
+            "leave out the failed draws."
+        )
     return values
 
 
@@ -121,22 +135,33 @@ def _from_estimate(estimate: Any, network: Network) -> FluxNumbers:
     net = _draws(estimate.posterior, "net_flux", network)
     table = estimate.intervals
     names = list(network.reaction_names)
-    rows = {kind: table[table["kind"] == kind].set_index("reaction").reindex(names) for kind in ("net", "exchange")}
+    rows = {
+        kind: table[table["kind"] == kind].set_index("reaction").reindex(names)
+        for kind in ("net", "exchange")
+    }
     missing = rows["net"]["median"].isna()
     if missing.any():
-        raise UnknownNameError(f"the estimate has no interval for reaction {names[int(missing.to_numpy().argmax())]!r}.")
+        raise UnknownNameError(
+            f"the estimate has no interval for reaction {names[int(missing.to_numpy().argmax())]!r}."
+        )
 
     def column(kind: str, name: str) -> np.ndarray:
         return rows[kind][name].to_numpy(dtype=float)
 
-    exchange = [column("exchange", name) for name in ("median", "lower", "upper")]
-    exchange = [np.where(network.reversible, each, 0.0) for each in exchange]
+    def exchange(name: str) -> np.ndarray:
+        return np.where(network.reversible, column("exchange", name), 0.0)
+
     return FluxNumbers(
-        *(column("net", name) for name in ("median", "lower", "upper", "best")),
-        *exchange,
-        column("net", "information"),
-        rows["net"]["determined"].to_numpy(dtype=bool),
-        net,
+        net=column("net", "median"),
+        net_lower=column("net", "lower"),
+        net_upper=column("net", "upper"),
+        best=column("net", "best"),
+        exchange=exchange("median"),
+        exchange_lower=exchange("lower"),
+        exchange_upper=exchange("upper"),
+        information=column("net", "information"),
+        determined=rows["net"]["determined"].to_numpy(dtype=bool),
+        draws=net,
     )
 
 
@@ -170,7 +195,7 @@ def flux_ratio(draws: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np
     Returns
     -------
     median, lower, upper : numpy.ndarray
-        Shape ``(reaction,)``; NaN where the reference flux is not clearly different from 0 or either changes sign.
+        Shape ``(reaction,)``; NaN where either flux may be zero (its 90 % interval), or their signs differ.
     """
     n = max(len(draws), len(reference))
     rng = np.random.default_rng(0)  # a fixed pairing: the same estimates always show the same numbers
@@ -179,5 +204,13 @@ def flux_ratio(draws: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np
     safe = np.where(right == 0, np.nan, right)
     lower, median, upper = np.quantile(left / safe, [0.05, 0.5, 0.95], axis=0)
     signs = [np.sign(np.quantile(each, [0.05, 0.95], axis=0)) for each in (draws, reference)]
-    clear = np.all([signs[0][0] == signs[0][1], signs[1][0] == signs[1][1], signs[1][0] == signs[0][0], signs[1][0] != 0], axis=0)
+    clear = np.all(
+        [
+            signs[0][0] == signs[0][1],
+            signs[1][0] == signs[1][1],
+            signs[1][0] == signs[0][0],
+            signs[1][0] != 0,
+        ],
+        axis=0,
+    )
     return tuple(np.where(clear, each, np.nan) for each in (median, lower, upper))  # type: ignore[return-value]

@@ -1,13 +1,19 @@
 """Where the metabolites and reactions of a network stand on its map.
 
-A bundled network may carry a designed map, ``map.tsv``; any other network is laid out from its stoichiometry. Columns
-of ``map.tsv``: ``kind`` (canvas, region, pool, stub or arrow), ``name``, ``at`` (``x,y`` of a pool or stub; ``x,y,width,height``
-of a region; ``x,y`` points that an arrow passes), ``text`` (label of a pool), ``ends`` (two pools, where an arrow does not join
-the main substrate with the main product), ``label`` (side ``right``, ``left``, ``above``, ``below`` of the arrow's label, fraction along
-the arrow, nudge ``dx,dy``) and ``limbs``: ``X5P.c>`` joins from a pool, ``>GAP.c`` leaves to a pool, ``~GAP>`` and
-``>~CO2`` are short ticks with a text.
+A bundled network may carry a designed map, ``map.tsv``; any other is laid out from its atom transitions.
+Columns of ``map.tsv``, ``-`` for nothing:
+
+kind : canvas (``at`` its size), region, pool, stub (an external pool), or arrow
+name : of the metabolite, reaction or compartment
+at : ``x,y`` of a pool; ``x,y,width,height`` of a region; ``x,y x,y`` points that an arrow passes
+text : what a pool is called on the map; ``-`` hides the name of a stub
+ends : two pools, where an arrow does not join the main substrate with the main product
+label : of an arrow: side (right, left, above, below), fraction along it, nudge ``dx,dy``; of a pool:
+    ``major`` keeps its name on small screens
+limbs : ``X5P.c>`` joins from a pool, ``>GAP.c`` leaves to one; ``~GAP>``, ``>~CO2`` are ticks with a text
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +29,12 @@ from fluxkit.networks.tables import read_rows
 
 Point = tuple[float, float]
 SIDES = ("right", "left", "above", "below")
+KINDS = ("canvas", "region", "pool", "stub", "arrow")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A metabolite on the map: centre, text, and whether it is an external pool drawn as the end of a stub."""
+    """A metabolite on the map: centre, text, and whether it is external, the end of a stub."""
 
     name: str
     x: float
@@ -112,26 +119,44 @@ def _fits(network: Network, path: Path) -> bool:
     return drawn == set(network.reaction_names)
 
 
-def main_pair(reaction: Reaction) -> tuple[str, str]:
-    """Return the substrate and the product that share most atoms, the ends of the reaction's arrow.
+def main_pairs(network: Network) -> dict[str, tuple[str, str]]:
+    """Return, for each reaction, the substrate and product that its arrow joins.
+
+    They share most carbon atoms; a pair that several reactions convert beside another one, such as glutamate
+    and alpha-ketoglutarate in transaminations, is taken for the helper.
 
     Parameters
     ----------
-    reaction : Reaction
-        Any reaction with two sides.
+    network : Network
+        Any network.
     """
+    candidates = {each.name: _shared_atoms(each) for each in network.reactions}
+    common = Counter(frozenset(pair) for shared in candidates.values() for pair in shared)
 
-    def shared(pair) -> tuple[int, int]:
-        left, right = pair
-        counts = {e: len(set(a) & set(right.atoms.get(e, ""))) for e, a in left.atoms.items()}
-        return counts.get("C", 0), sum(counts.values())
+    def rank(name: str, pair: tuple[str, str]) -> tuple[int, int, int]:
+        carbon, atoms = candidates[name][pair]
+        return (-common[frozenset(pair)] if carbon > 1 else -len(candidates), carbon, atoms)
 
-    pairs = [(s, p) for s in reaction.substrates for p in reaction.products if s.metabolite != p.metabolite]
-    if not pairs:
-        only = (*reaction.substrates, *reaction.products)
-        return only[0].metabolite, only[-1].metabolite
-    best = max(pairs, key=shared)
-    return best[0].metabolite, best[1].metabolite
+    pairs = {}
+    for reaction in network.reactions:
+        shared = candidates[reaction.name]
+        everyone = [each.metabolite for each in (*reaction.substrates, *reaction.products)]
+        fallback = (everyone[0], everyone[-1])
+        pairs[reaction.name] = max(
+            shared, key=lambda pair, name=reaction.name: rank(name, pair), default=fallback
+        )
+    return pairs
+
+
+def _shared_atoms(reaction: Reaction) -> dict[tuple[str, str], tuple[int, int]]:
+    """Number of carbons, and of atoms, that each pair of substrate and product shares."""
+    shared: dict[tuple[str, str], tuple[int, int]] = {}
+    for left in reaction.substrates:
+        for right in reaction.products:
+            counts = {e: len(set(a) & set(right.atoms.get(e, ""))) for e, a in left.atoms.items()}
+            if sum(counts.values()):
+                shared[left.metabolite, right.metabolite] = (counts.get("C", 0), sum(counts.values()))
+    return shared
 
 
 def short_name(metabolite: str) -> str:
@@ -174,8 +199,9 @@ def read_layout(path: str | Path, network: Network) -> MapLayout:
         elif kind == "arrow":
             arrows.append((where, row))
         else:
-            raise NetworkError(f"{where}: unknown kind {kind!r}. {suggest(kind, ('canvas', 'region', 'pool', 'stub', 'arrow'))}")
-    routes = {row["name"]: _route(row, network, places, where) for where, row in arrows}
+            raise NetworkError(f"{where}: unknown kind {kind!r}. {suggest(kind, KINDS)}")
+    pairs = main_pairs(network)
+    routes = {row["name"]: _route(row, network, pairs, places, where) for where, row in arrows}
     return MapLayout(*size, places, routes, tuple(regions))
 
 
@@ -195,12 +221,18 @@ def _points(text: str | None, where: str) -> tuple[Point, ...]:
     return tuple((x, y) for x, y in pairs)
 
 
-def _route(row: dict[str, str], network: Network, places: Mapping[str, Place], where: str) -> Route:
+def _route(
+    row: dict[str, str],
+    network: Network,
+    pairs: Mapping[str, tuple[str, str]],
+    places: Mapping[str, Place],
+    where: str,
+) -> Route:
     name = row["name"]
     if name not in network.reaction_index:
         raise NetworkError(f"{where}: there is no reaction {name!r}. {suggest(name, network.reaction_names)}")
     ends = (row.get("ends") or "-").split()
-    tail, head = ends if len(ends) == 2 else main_pair(network.reactions[network.reaction_index[name]])
+    tail, head = ends if len(ends) == 2 else pairs[name]
     limbs = [] if row.get("limbs") in (None, "", "-") else row["limbs"].split()
     joins = tuple(each[:-1] for each in limbs if each.endswith(">") and not each.startswith("~"))
     leaves = tuple(each[1:] for each in limbs if each.startswith(">") and not each.startswith(">~"))
@@ -235,16 +267,9 @@ def automatic_layout(network: Network, spacing: float = 120.0) -> MapLayout:
     -----
     Gansner, Koren & North, Graph drawing by stress majorization, 2005, doi:10.1007/978-3-540-31843-9_25.
     """
-    ends = {each.name: main_pair(each) for each in network.reactions}
+    ends = main_pairs(network)
     names = list(dict.fromkeys(name for pair in ends.values() for name in pair))
-    index = {name: i for i, name in enumerate(names)}
-    rows, columns = ([index[pair[k]] for pair in ends.values()] for k in (0, 1))
-    n = len(names)
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n)).tocsr()
-    distance = np.asarray(shortest_path(graph, directed=False, unweighted=True))
-    finite = np.isfinite(distance)
-    distance = np.where(finite, distance, distance[finite].max() + 1.5)
-    xy = _stress(distance)
+    xy = _stress(_distances(network, ends, names))
     xy = xy @ np.linalg.svd(xy - xy.mean(0), full_matrices=False)[2].T  # the long axis lies flat
     xy = (xy - xy.min(0)) * spacing + 80
     width, height = xy.max(0) + 80
@@ -255,13 +280,32 @@ def automatic_layout(network: Network, spacing: float = 120.0) -> MapLayout:
     return MapLayout(float(width), float(height), places, _fan_out(ends, places))
 
 
+def _distances(network: Network, ends: Mapping[str, tuple[str, str]], names: list[str]) -> np.ndarray:
+    """Shortest paths: arrows have length 1, other atom transfers 2.5; parts without any lie side by side."""
+    index = {name: i for i, name in enumerate(names)}
+    length = np.full((len(names), len(names)), np.inf)
+    for reaction in network.reactions:
+        for a, b in _shared_atoms(reaction):
+            if a in index and b in index:
+                length[index[a], index[b]] = min(length[index[a], index[b]], 2.5)
+    for a, b in ends.values():
+        length[index[a], index[b]] = 1.0
+    length = np.minimum(length, length.T)
+    graph = coo_array(np.where(np.isfinite(length), length, 0.0)).tocsr()
+    distance = np.asarray(shortest_path(graph, directed=False))
+    finite = np.isfinite(distance)
+    return np.where(finite, distance, distance[finite].max() + 1.5)
+
+
 def _stress(distance: np.ndarray, rounds: int = 200) -> np.ndarray:
     n = len(distance)
     centre = np.eye(n) - 1 / n
     values, vectors = np.linalg.eigh(-0.5 * centre @ distance**2 @ centre)
     scale = np.sqrt(np.maximum(values[-2:], 1e-9)) if n > 1 else np.ones(1)
     xy = (vectors[:, -2:] * scale)[:, ::-1]
-    xy = xy * np.where(xy[np.abs(xy).argmax(0), range(xy.shape[1])] < 0, -1, 1)  # the sign of an eigenvector is arbitrary
+    xy = xy * np.where(
+        xy[np.abs(xy).argmax(0), range(xy.shape[1])] < 0, -1, 1
+    )  # the sign of an eigenvector is arbitrary
     angle = np.arange(n) * 2.399963  # golden angle: parts equal by symmetry
     xy = xy + 0.05 * np.c_[np.cos(angle), np.sin(angle)]
     weight = np.where(distance > 0, 1 / np.maximum(distance, 1e-9) ** 2, 0.0)

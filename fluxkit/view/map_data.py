@@ -1,4 +1,4 @@
-"""Everything a flux map draws, as one plain dictionary: geometry and numbers, nothing left to compute for the browser."""
+"""Everything a flux map draws, as one plain dictionary, so that nothing is left to compute in the browser."""
 
 from typing import Any
 
@@ -42,9 +42,10 @@ def map_data(
     Returns
     -------
     dict
-        ``width``, ``height``, ``unit``, ``title``, ``regions``, ``nodes``, ``arrows`` (one per reaction: ``path``, ``heads``,
-        ``label``, ``net``, ``exchange``, ``information``, ``determined``, ...) and ``legend``. Fluxes are in ``unit``, positions
-        in map units. Unknown numbers are None.
+        ``width``, ``height``, ``unit``, ``title``, ``regions``, ``nodes``, ``arrows`` and ``legend``. An
+        arrow holds ``name``, ``path``, ``heads``, ``label``, ``net`` with ``net_lower`` and ``net_upper``,
+        ``best``, ``exchange`` likewise, ``information``, ``determined`` and ``change``. Fluxes are in
+        ``unit``, positions in map units. Unknown numbers are None.
 
     Raises
     ------
@@ -57,7 +58,8 @@ def map_data(
     scale = max(float(np.abs(numbers.net).max()), 1e-12)
     changes = _changes(numbers, reference)
     arrows = [
-        _arrow(reaction, i, network, numbers, changes, layout, scale) for i, reaction in enumerate(network.reactions)
+        _arrow(reaction, i, network, numbers, changes, layout, scale)
+        for i, reaction in enumerate(network.reactions)
     ]
     return {
         "title": title,
@@ -125,7 +127,10 @@ def equation(reaction: Reaction) -> str:
     """
 
     def side(participants) -> str:
-        terms = (each.metabolite if each.coefficient == 1 else f"{each.coefficient:g} {each.metabolite}" for each in participants)
+        terms = (
+            each.metabolite if each.coefficient == 1 else f"{each.coefficient:g} {each.metabolite}"
+            for each in participants
+        )
         return " + ".join(terms)
 
     return f"{side(reaction.substrates)} {'⇌' if reaction.reversible else '→'} {side(reaction.products)}"
@@ -204,13 +209,13 @@ def _arrow(
     width = arrow_width(net, scale)
     whole = _between(layout, route.tail, route.head, route.via)
     exchange = float(numbers.exchange[i])
-    rule_text = equation(reaction)
     label = _label(route, whole, width)
     label["text"] = reaction.name
-    label["value"] = _value_text(numbers, i)
+    label["value"] = format_flux(net)
+    label["interval"] = _interval_text(numbers, i)
     return {
         "name": reaction.name,
-        "equation": rule_text,
+        "equation": equation(reaction),
         "note": reaction.note,
         **_shape(whole, net, width, reaction.reversible),
         "limbs": _limbs(route, whole, layout),
@@ -234,19 +239,19 @@ def _arrow(
     }
 
 
-def _value_text(numbers: FluxNumbers, i: int) -> str:
-    text = format_flux(numbers.net[i])
-    if np.isfinite(numbers.net_lower[i]):
-        text += f" [{format_flux(numbers.net_lower[i])}, {format_flux(numbers.net_upper[i])}]"
-    return text
+def _interval_text(numbers: FluxNumbers, i: int) -> str:
+    if not numbers.net_upper[i] > numbers.net_lower[i]:  # unknown, or a fixed flux
+        return ""
+    return f"[{format_flux(numbers.net_lower[i])}, {format_flux(numbers.net_upper[i])}]"
 
 
 def _shape(whole: np.ndarray, net: float, width: float, reversible: bool) -> dict[str, Any]:
-    """The line and its heads: the head of the net direction, and an open one where the reaction runs back too."""
+    """The line, the head of the net direction, and an open head where the reaction runs back too."""
     size = 5.0 + 1.15 * width
     back = (3.5 + 0.8 * width) if reversible else 0.0
     lengths = (size, back) if net < 0 else (back, size)
-    line = shorten(whole, 0.8 * lengths[0], 0.8 * lengths[1])
+    cover = (1.0, 0.8) if net >= 0 else (0.8, 1.0)  # the open head has no notch
+    line = shorten(whole, cover[0] * lengths[0], cover[1] * lengths[1])
     heads = []
     for t, length, sign in ((0.0, lengths[0], -1.0), (1.0, lengths[1], 1.0)):
         if length:
@@ -284,9 +289,11 @@ def _limbs(route: Route, whole: np.ndarray, layout: MapLayout) -> list[str]:
     for name, back in [(each, False) for each in route.joins] + [(each, True) for each in route.leaves]:
         place = layout.places[name]
         base = reverse(whole) if not back else whole
-        meet, tangent = evaluate(base, 0.5)  # tangent points away from the junction, toward the limb's far end
+        meet, tangent = evaluate(
+            base, 0.45 if back else 0.5
+        )  # tangent points away from the junction, toward the limb's far end
         reach = float(np.hypot(place.x - meet[0], place.y - meet[1]))
-        knee = meet + 0.4 * reach * tangent
+        knee = meet + 0.3 * reach * tangent
         far = np.array([place.x, place.y])
         curve = np.array([[meet, meet + 2 / 3 * (knee - meet), far + 2 / 3 * (knee - far), far]])
         limbs.append(svg_path(cut(curve, 0.0, 1 - leave(reverse(curve), _inside(place)))))
@@ -310,5 +317,13 @@ def _ticks(route: Route, whole: np.ndarray) -> list[dict[str, Any]]:
         x = float(place[0])
         anchor = "middle" if abs(normal[0]) < 0.5 else "start" if normal[0] > 0 else "end"
         x -= 4 * float(np.sign(normal[0])) if anchor != "middle" else 0.0
-        ticks.append({"path": svg_path(curve), "text": text, "x": round(x, 1), "y": round(float(place[1]), 1), "anchor": anchor})
+        ticks.append(
+            {
+                "path": svg_path(curve),
+                "text": text,
+                "x": round(x, 1),
+                "y": round(float(place[1]), 1),
+                "anchor": anchor,
+            }
+        )
     return ticks

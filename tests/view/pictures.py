@@ -1,6 +1,7 @@
 """Takes the picture of a page in chromium; also re-makes docs/images/flux_map.png.
 
-In a shell: ``python tests/view/pictures.py`` draws the reference state of ccm; with the path of a page it takes that page.
+``python tests/view/pictures.py`` draws the reference state of ccm; with ``map.html`` as argument it takes the
+picture of that page, written by ``flux_map(...).to_html("map.html")``.
 """
 
 import shutil
@@ -32,7 +33,9 @@ def browser() -> Iterator:
             chromium.close()
 
 
-def take_picture(page_path: Path, picture: Path, width: int = 1200, height: int = 900, scheme: str = "light") -> Path:
+def take_picture(
+    page_path: Path, picture: Path, width: int = 1200, height: int = 900, scheme: str = "light"
+) -> Path:
     with browser() as chromium:
         page = chromium.new_page(
             viewport={"width": width, "height": height}, device_scale_factor=1.5, color_scheme=scheme
