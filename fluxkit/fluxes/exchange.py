@@ -1,6 +1,7 @@
 """The exchange coordinate: exchange fluxes as nearly normal numbers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -46,6 +47,7 @@ class ExchangeCoordinate:
         """Number of coordinates."""
         return int(self.varies.sum())
 
+    @cached_property
     def _ends(self) -> tuple[np.ndarray, np.ndarray]:
         low = np.log(self.lower[self.varies] + self.offset)
         return low, np.log(self.upper[self.varies] + self.offset) - low
@@ -53,7 +55,7 @@ class ExchangeCoordinate:
     def fluxes(self, y: np.ndarray) -> np.ndarray:
         """Return exchange fluxes, shape ``(..., reversible)``, of coordinates ``(..., coordinate)``."""
         y = np.asarray(y, dtype=float)
-        low, span = self._ends()
+        low, span = self._ends
         x = np.broadcast_to(self.lower, (*y.shape[:-1], len(self.lower))).copy()
         moved = np.exp(low + span * ndtr(y)) - self.offset
         x[..., self.varies] = np.clip(moved, self.lower[self.varies], self.upper[self.varies])
@@ -61,29 +63,49 @@ class ExchangeCoordinate:
 
     def coordinates(self, x: np.ndarray) -> np.ndarray:
         """Return coordinates, shape ``(..., coordinate)``; at or beyond a bound, the outermost one (7.9)."""
-        low, span = self._ends()
+        low, span = self._ends
         t = (np.log(np.maximum(np.asarray(x, dtype=float)[..., self.varies], 0) + self.offset) - low) / span
         return ndtri(np.clip(t, _EDGE, 1 - _EDGE))
 
     def derivative(self, y: np.ndarray) -> np.ndarray:
         """Return dx/dy of the coordinates, shape ``(..., coordinate)``."""
-        y = np.asarray(y, dtype=float)
-        _, span = self._ends()
-        density = np.exp(-0.5 * y**2) / np.sqrt(2 * np.pi)
-        return (self.fluxes(y)[..., self.varies] + self.offset) * span * density
+        return self.expand(y)[1]
 
     def log_prior(self, y: np.ndarray) -> np.ndarray:
         """Return the log prior density of the coordinates up to a constant, shape ``(...)``."""
-        y = np.asarray(y, dtype=float)
-        x = self.fluxes(y)[..., self.varies]
-        return (-0.5 * y**2 + np.log((x + self.offset) / (x + self.floor[self.varies]))).sum(axis=-1)
+        return self.expand(y)[2]
 
     def log_prior_gradient(self, y: np.ndarray) -> np.ndarray:
         """Return the gradient of :meth:`log_prior`, shape ``(..., coordinate)``."""
+        return self.expand(y)[3]
+
+    def expand(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return everything a sampler needs at once.
+
+        Parameters
+        ----------
+        y : numpy.ndarray
+            Coordinates, shape ``(..., coordinate)``.
+
+        Returns
+        -------
+        fluxes : numpy.ndarray
+            Exchange fluxes, shape ``(..., reversible)``.
+        derivative : numpy.ndarray
+            dx/dy of the coordinates, shape ``(..., coordinate)``.
+        log_prior : numpy.ndarray
+            Up to a constant, shape ``(...)``.
+        log_prior_gradient : numpy.ndarray
+            Shape ``(..., coordinate)``.
+        """
         y = np.asarray(y, dtype=float)
-        x = self.fluxes(y)[..., self.varies]
-        bend = 1 / (x + self.offset) - 1 / (x + self.floor[self.varies])
-        return -y + bend * self.derivative(y)
+        x = self.fluxes(y)
+        moved = x[..., self.varies]
+        shifted, floored = moved + self.offset, moved + self.floor[self.varies]
+        square = y * y
+        derivative = shifted * self._ends[1] * np.exp(-0.5 * square) / np.sqrt(2 * np.pi)
+        log_prior = (np.log(shifted / floored) - 0.5 * square).sum(axis=-1)
+        return x, derivative, log_prior, (1 / shifted - 1 / floored) * derivative - y
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw exchange fluxes from their prior, shape ``(n, reversible)``."""

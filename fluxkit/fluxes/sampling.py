@@ -4,6 +4,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 BLOCK = 512  # chains at a time: their distances to the walls stay in the cache
+_CLOSEST = 1e-300  # distance to a wall
+_FAR = -30.0  # sd: beyond the digits of the normal distribution function, where its tail is exponential
 
 
 def hit_and_run(
@@ -69,7 +71,7 @@ def _sweep(
     rates, curvatures = walls @ lines, lines.T @ precision @ lines
     position = lines.T @ points  # coordinates along the lines: a step changes one row
     slopes = lines.T @ linear
-    slack = offsets[:, None] - walls @ points  # anew each sweep, so that rounding does not add up
+    slack = np.maximum(offsets[:, None] - walls @ points, _CLOSEST)  # anew, so that rounding does not add up
     buffer = np.empty_like(slack)
     uniform = rng.random((free, chains))
     for k in range(free):
@@ -81,7 +83,7 @@ def _sweep(
         position[k] += step
         np.multiply(rate, step, out=buffer)
         np.subtract(slack, buffer, out=slack)
-        np.maximum(slack, 1e-300, out=slack)
+        np.maximum(slack, _CLOSEST, out=slack)
     moved = lines @ position
     inside = (walls @ moved < offsets[:, None]).all(axis=0)
     points[:, inside] = moved[:, inside]
@@ -102,7 +104,7 @@ def _line_draw(
     below, above = ndtr(left), ndtr(right)
     share = np.where(mirror, 1 - uniform, uniform)
     value = ndtri(below + share * (above - below))
-    far = right < -30  # beyond the digits of ndtr: the tail is exponential there
+    far = right < _FAR
     if far.any():
         pace = -right[far]
         reach = -np.expm1(-pace * (right[far] - left[far]))
