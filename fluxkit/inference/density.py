@@ -5,7 +5,9 @@ flux, and one coordinate per unknown share or dilution of the measurement model.
 standard normal under the prior, up to the stated correction of the exchange coordinate.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -15,6 +17,18 @@ from fluxkit.fluxes import FluxSpace, directed_fluxes
 from fluxkit.labeling import MeasurementModel
 
 _INVERSE_SQRT_2PI = 1 / np.sqrt(2 * np.pi)
+
+
+class _Model(NamedTuple):
+    """One simulation of some points, with everything that the chain rule needs."""
+
+    net: np.ndarray
+    slope: np.ndarray
+    fluxes: np.ndarray
+    mids: np.ndarray
+    prediction: np.ndarray
+    back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    exchange_prior: tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +64,7 @@ class FluxDensity:
         limit = np.nan_to_num(self.limit.ravel()[self.known], nan=-1.0)
         object.__setattr__(self, "_limit", np.where(limit > 0, limit, 0.0))
         object.__setattr__(self, "censored", limit > 0)
+        object.__setattr__(self, "_one_way", ~self.space.network.reversible)
 
     known: np.ndarray = field(init=False)  # flat positions of the data
     censored: np.ndarray = field(init=False)  # which of them are zeros below a detection limit
@@ -65,16 +80,14 @@ class FluxDensity:
         second = first + self.space.exchange_scale.size
         return points[..., :first], points[..., first:second], points[..., second:]
 
-    def _model(self, points: np.ndarray):
-        """Simulate points ``(n, parameter)``; return everything that the chain rule needs."""
+    def _model(self, points: np.ndarray) -> "_Model":
         z, y, w = self.split(points)
-        net, exchange = self.space.net(z), self.space.exchange(y)
-        slope = self.space.exchange_scale.derivative(y)
-        fluxes = directed_fluxes(self.space.network, net, exchange)
-        weights = ndtr(w)
-        mids = simulate_mids(self.program, np.maximum(fluxes, 0.0))
-        prediction, back = self.measurement.value_and_pullback(mids, weights)
-        return net, slope, fluxes, prediction, back
+        net = self.space.net(z)
+        exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
+        fluxes = directed_fluxes(self.space.network, np.where(self._one_way, np.maximum(net, 0.0), net), exchange)
+        mids = simulate_mids(self.program, fluxes)
+        prediction, back = self.measurement.value_and_pullback(mids, ndtr(w))
+        return _Model(net, slope, fluxes, mids, prediction, back, (log_prior, by_y))
 
     def _residual(self, prediction: np.ndarray) -> np.ndarray:
         """Standardised residuals ``(model - measured) / sd`` of the data, shape ``(n, datum)``; a censored zero
@@ -107,52 +120,53 @@ class FluxDensity:
         lost = ~np.isfinite(points).all(axis=1)
         if lost.any():
             points = np.where(lost[:, None], 0.0, points)
-        net, slope, fluxes, prediction, back = self._model(points)
-        residual = self._residual(prediction)
-        value, gradient = self.log_prior(points)
-        by_mids, by_weights = back(self._cotangent(-residual * self._scale))
-        _, by_fluxes = pull_back(self.program, np.maximum(fluxes, 0.0), by_mids)
+        model = self._model(points)
+        residual = self._residual(model.prediction)
+        value, gradient = self._log_prior(points, *model.exchange_prior)
+        by_mids, by_weights = model.back(self._cotangent(-residual * self._scale))
+        _, by_fluxes = pull_back(self.program, model.fluxes, by_mids)
         shape = len(self.space.free) + self.space.exchange_scale.size
-        gradient[:, :shape] += self._flux_gradient(net, slope, by_fluxes)
+        gradient[:, :shape] += self._flux_gradient(model.net, model.slope, by_fluxes)
         w = points[:, shape:]
         gradient[:, shape:] += by_weights * np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI
         value = value - 0.5 * np.einsum("nd,nd->n", residual, residual)
         return np.where(lost, -np.inf, value), gradient
 
     def log_prior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return log prior density ``(n,)`` and its gradient, up to a constant."""
-        z, y, w = self.split(points)
+        """Return log prior density ``(n,)`` and its gradient ``(n, parameter)``, up to a constant."""
+        return self._log_prior(points, *self.space.exchange_scale.expand(self.split(points)[1])[2:])
+
+    def _log_prior(self, points: np.ndarray, value_y: np.ndarray, gradient_y: np.ndarray):
+        z, _, w = self.split(points)
         miss = z @ self.space.prior_matrix.T - self.space.prior_offset
-        scale = self.space.exchange_scale
-        value_y, gradient_y = scale.log_prior(y), scale.log_prior_gradient(y)
         value = -0.5 * np.einsum("nt,nt->n", miss, miss) + value_y - 0.5 * np.einsum("nk,nk->n", w, w)
         return value, np.concatenate([-miss @ self.space.prior_matrix, gradient_y, -w], axis=1)
 
     def residuals(self, points: np.ndarray) -> np.ndarray:
         """Return standardised residuals of the data, shape ``(n, datum)``."""
-        return self._residual(self._model(points)[3])
+        return self._residual(self._model(points).prediction)
 
     def prediction(self, points: np.ndarray) -> np.ndarray:
         """Return predicted measurements, shape ``(n, experiment, isotopologue)``."""
-        return self._model(points)[3]
+        return self._model(points).prediction
 
     def residuals_with_jacobian(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return residuals ``(n, datum)`` and their exact Jacobian ``(n, datum, parameter)``.
 
         The rows of all points go through the adjoint together, one lane each.
         """
-        net, slope, fluxes, prediction, _ = self._model(points)
-        residual = self._residual(prediction)
+        model = self._model(points)
+        residual = self._residual(model.prediction)
         count, data = residual.shape
         active = np.where(self.censored & (residual <= 0), 0.0, self._scale)
         rows = (np.eye(data)[None] * active[:, None, :]).reshape(count * data, data)
-        repeated = np.repeat(points, data, axis=0)
-        w = self.split(repeated)[2]
-        lanes = np.repeat(np.maximum(fluxes, 0.0), data, axis=0)
-        mids = np.repeat(simulate_mids(self.program, np.maximum(fluxes, 0.0)), data, axis=0)
+        fluxes, mids, net, slope, w = (
+            np.repeat(each, data, axis=0)
+            for each in (model.fluxes, model.mids, model.net, model.slope, self.split(points)[2])
+        )
         by_mids, by_weights = self.measurement.pullback(mids, ndtr(w), self._cotangent(rows))
-        _, by_fluxes = pull_back(self.program, lanes, by_mids)
-        by_point = self._flux_gradient(np.repeat(net, data, axis=0), np.repeat(slope, data, axis=0), by_fluxes)
+        _, by_fluxes = pull_back(self.program, fluxes, by_mids)
+        by_point = self._flux_gradient(net, slope, by_fluxes)
         by_weights = by_weights * np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI
         jacobian = np.concatenate([by_point, by_weights], axis=1)
         return residual, jacobian.reshape(count, data, self.size)

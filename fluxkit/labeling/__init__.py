@@ -5,6 +5,7 @@ from fluxkit.labeling.measurement import MeasurementModel, measurement_model, va
 from fluxkit.labeling.noise import NoiseModel
 from fluxkit.labeling.reading import read_labeling
 from fluxkit.labeling.replicates import pool_replicates, split_samples
+from fluxkit.labeling.simulate import simulate
 from fluxkit.labeling.tracers import Tracers, input_mid, normalise_experiments, parse_tracers
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "parse_tracers",
     "pool_replicates",
     "read_labeling",
+    "simulate",
     "split_samples",
     "to_table",
     "values_of",

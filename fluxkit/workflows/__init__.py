@@ -1,5 +1,6 @@
-"""What a user starts: notebooks run with checked parameters, and the command line."""
+"""What a user starts: notebooks run with checked parameters, training, and the command line."""
 
 from fluxkit.workflows.notebooks import run_notebook
+from fluxkit.workflows.training import TrainingSettings, train
 
-__all__ = ["run_notebook"]
+__all__ = ["TrainingSettings", "run_notebook", "train"]

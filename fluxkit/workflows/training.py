@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-import fluxkit
+from fluxkit import __version__
 from fluxkit.errors import ModelError
 from fluxkit.learning import ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
@@ -148,7 +148,7 @@ def _card(vocabulary: Vocabulary, settings, experiments, architecture) -> dict[s
     return {
         "network": network.name,
         "network_fingerprint": network.fingerprint,
-        "fluxkit": fluxkit.__version__,
+        "fluxkit": __version__,
         "architecture": architecture,
         "tracers": [each.text for each in vocabulary.tracers],
         "measurements": [each.name for each in vocabulary.measurements],
