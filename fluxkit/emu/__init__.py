@@ -4,4 +4,13 @@ from fluxkit.emu.decomposition import Emu, EmuSystem, decompose
 from fluxkit.emu.engine import jacobian, pull_back, simulate_mids
 from fluxkit.emu.program import Program, build_program
 
-__all__ = ["Emu", "EmuSystem", "Program", "build_program", "decompose", "jacobian", "pull_back", "simulate_mids"]
+__all__ = [
+    "Emu",
+    "EmuSystem",
+    "Program",
+    "build_program",
+    "decompose",
+    "jacobian",
+    "pull_back",
+    "simulate_mids",
+]

@@ -1,9 +1,9 @@
 """How label flows: the elementary metabolite units (EMUs) behind the measured fragments, traced backwards.
 
-An EMU is a set of atoms of one metabolite. Its mass isotopomer distribution follows from the EMUs of the substrates
-that these atoms came from: one EMU if they come from one molecule, the convolution of several if a reaction joins
-molecules. Tracing back from the measured fragments finds every EMU that matters and no other
-(Antoniewicz, Kelleher & Stephanopoulos 2007, doi:10.1016/j.ymben.2006.09.001).
+An EMU is a set of atoms of one metabolite. Its mass isotopomer distribution follows from the EMUs of the
+substrates that these atoms came from: one EMU if they come from one molecule, the convolution of several if
+a reaction joins molecules. Tracing back from the measured fragments finds every EMU that matters and no
+other (Antoniewicz, Kelleher & Stephanopoulos 2007, doi:10.1016/j.ymben.2006.09.001).
 """
 
 from collections.abc import Iterable, Mapping
@@ -88,7 +88,7 @@ def decompose(network: Network, fragments: Iterable[Fragment]) -> EmuSystem:
         emu = pending.pop()
         if emu in balances or emu in seen_inputs:
             continue
-        if emu.metabolite.endswith("_x"):
+        if emu.metabolite in network.inputs:
             seen_inputs.add(emu)
             continue
         balances[emu] = _sources(network, producers, emu)
@@ -97,20 +97,22 @@ def decompose(network: Network, fragments: Iterable[Fragment]) -> EmuSystem:
     merged = tuple(_resolve(resolved, (each,)) for each in targets)
     balances = _needed(balances, merged)
     inputs = {each for source in merged for each in source if each not in balances}
-    inputs |= {each for sources in balances.values() for source in sources for each in source if each not in balances}
+    inputs |= {
+        each for sources in balances.values() for source in sources for each in source if each not in balances
+    }
     return EmuSystem(network, fragments, merged, balances, tuple(sorted(inputs)), _blocks(balances))
 
 
 def _canonical(network: Network, metabolite: str, atoms: Iterable[tuple[str, int]]) -> Emu:
     chosen = tuple(sorted(atoms))
-    if metabolite in network.symmetric:
+    if metabolite in network.symmetric and metabolite not in network.inputs:  # nothing produces an input pool
         counts = network.atom_counts[metabolite]
         chosen = min(chosen, tuple(sorted((element, counts[element] - 1 - i) for element, i in chosen)))
     return Emu(metabolite, chosen)
 
 
 def _producers(network: Network) -> dict[str, list[tuple[_DirectedReaction, Mapping[str, str], float]]]:
-    """Map each metabolite to the directed reactions that make it, with its letters there and their coefficient."""
+    """Map each metabolite to the directed reactions that make it, with its letters and coefficient there."""
     producers: dict[str, list[tuple[_DirectedReaction, Mapping[str, str], float]]] = {}
     backward = len(network.reactions)
     for index, reaction in enumerate(network.reactions):
@@ -143,7 +145,9 @@ def _sources(network: Network, producers, emu: Emu) -> dict[Source, dict[int, fl
         for element, i in emu.atoms:
             place, position = reaction.home[element, letters[element][i]]
             parts.setdefault(place, []).append((element, position))
-        source = tuple(sorted(_canonical(network, reaction.substrates[place], atoms) for place, atoms in parts.items()))
+        source = tuple(
+            sorted(_canonical(network, reaction.substrates[place], atoms) for place, atoms in parts.items())
+        )
         fluxes = sources.setdefault(source, {})
         fluxes[reaction.flux] = fluxes.get(reaction.flux, 0.0) + coefficient
     return sources
@@ -158,7 +162,7 @@ def _resolve(resolved: Mapping[Emu, Source], source: Source) -> Source:
 
 
 def _merge_single_sources(balances):
-    """Replace every EMU that has a single source by that source, until none is left; self-supply drops out."""
+    """Replace every EMU that has a single source by it, until none is left; self-supply drops out."""
     resolved: dict[Emu, Source] = {}
     changed = True
     while changed:
@@ -195,7 +199,13 @@ def _blocks(balances) -> tuple[tuple[Emu, ...], ...]:
     """Group unknown EMUs into strongly connected components, in an order in which they can be solved."""
     emus = sorted(balances, key=lambda each: (len(each.atoms), each))
     index = {emu: i for i, emu in enumerate(emus)}
-    pairs = {(i, index[each]) for emu, i in index.items() for source in balances[emu] for each in source if each in index}
+    pairs = {
+        (i, index[each])
+        for emu, i in index.items()
+        for source in balances[emu]
+        for each in source
+        if each in index
+    }
     if not emus:
         return ()
     rows, columns = (np.array([pair[side] for pair in sorted(pairs)], dtype=int) for side in (0, 1))
@@ -204,7 +214,10 @@ def _blocks(balances) -> tuple[tuple[Emu, ...], ...]:
     members: list[list[Emu]] = [[] for _ in range(count)]
     for emu, group in zip(emus, label, strict=True):
         members[group].append(emu)
-    waits = [{int(label[index[each]]) for emu in group for s in balances[emu] for each in s if each in index} for group in members]
+    waits = [
+        {int(label[index[each]]) for emu in group for s in balances[emu] for each in s if each in index}
+        for group in members
+    ]
     ordered: list[tuple[Emu, ...]] = []
     done: set[int] = set()
     while len(ordered) < count:

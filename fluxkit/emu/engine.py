@@ -1,20 +1,25 @@
 """The engine: runs a straight-line program over many flux states at once, forward and adjoint.
 
-States are lanes: each operation is applied to a short row of states that stays in the processor's cache, so the cost of
-reading the program is shared. The adjoint walks the same operations backwards, which applies the transposed elimination
-to the cotangent (lambda = A^-T g) without forming a Jacobian.
+States are lanes: each operation is applied to a short row of states that stays in the processor's cache, so
+the cost of reading the program is shared. The adjoint walks the same operations backwards, which applies the
+transposed elimination to the cotangent (lambda = A^-T g) without forming a Jacobian.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
 
 from fluxkit.emu.program import ADD, MULTIPLY, MULTIPLY_ADD, Program
+from fluxkit.errors import FluxError, LabelingError
 
 LANES = 32
 _THREADS = 2
+_SMALLEST = 1e-300
+"""A total flux below this is no flux: its reciprocal would overflow."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -35,7 +40,7 @@ def _forward(operations, first, work):
         else:  # a branch without flux: its reciprocal is taken as zero, so that nothing else is touched
             for lane in range(lanes):
                 value = work[a, lane]
-                work[d, lane] = 1.0 / value if value > 0.0 else 0.0
+                work[d, lane] = 1.0 / value if value > _SMALLEST else 0.0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -66,8 +71,14 @@ def _backward(operations, first, work, gradient):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _run_blocks(operations, first, fluxes, inputs, constants, outputs, cotangent, values, flux_gradient, lanes):
-    """Run states in blocks of lanes; with a cotangent of non-zero length also the adjoint."""
+def _run_blocks(
+    operations, first, fluxes, inputs, constants, outputs, cotangent, values, flux_gradient, lanes
+):
+    """Run states in blocks of lanes; with a cotangent of non-zero length also the adjoint.
+
+    Returns a state whose fluxes are not finite and non-negative, or -1.
+    """
+    wrong = -1
     states, flux_count = fluxes.shape
     input_count, output_count = inputs.shape[1], outputs.shape[0]
     adjoint = cotangent.shape[0] > 0
@@ -81,7 +92,10 @@ def _run_blocks(operations, first, fluxes, inputs, constants, outputs, cotangent
             row = min(start + lane, states - 1)
             source = row if inputs.shape[0] > 1 else 0
             for i in range(flux_count):
-                work[i, lane] = fluxes[row, i]
+                value = fluxes[row, i]
+                if not 0.0 <= value < np.inf:
+                    wrong = row
+                work[i, lane] = value
             for i in range(input_count):
                 work[flux_count + i, lane] = inputs[source, i]
         _forward(operations, first, work)
@@ -98,6 +112,7 @@ def _run_blocks(operations, first, fluxes, inputs, constants, outputs, cotangent
             for lane in range(count):
                 for i in range(flux_count):
                     flux_gradient[start + lane, i] = gradient[i, lane]
+    return wrong
 
 
 @lru_cache(maxsize=1)
@@ -105,35 +120,70 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="fluxkit-emu")
 
 
+if hasattr(
+    os, "register_at_fork"
+):  # a forked child inherits the pool without its threads and would wait for ever
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def _run(program: Program, fluxes: np.ndarray, inputs: np.ndarray, cotangent: np.ndarray | None):
     states = len(fluxes)
     outputs = program.outputs.reshape(-1)
     values = np.empty((states, len(outputs)))
     flux_gradient = np.empty((states if cotangent is not None else 0, program.flux_count))
-    packed = np.empty((0, 0)) if cotangent is None else cotangent.reshape(states, -1)
+    packed = np.empty((0, 0)) if cotangent is None else cotangent.reshape(states, len(outputs))
     shared = (program.operations, program.first_operation)
     # An adjoint keeps every value; fewer lanes when there are few states avoid idle work.
     lanes = int(min(LANES, max(4, -(-states // 4) * 4)))
 
-    def part(rows: slice) -> None:
+    def part(rows: slice) -> int:
         own = inputs if len(inputs) == 1 else inputs[rows]
         cut = packed if cotangent is None else packed[rows]
         target = flux_gradient if cotangent is None else flux_gradient[rows]
-        _run_blocks(*shared, fluxes[rows], own, program.constants, outputs, cut, values[rows], target, lanes)
+        wrong = _run_blocks(
+            *shared, fluxes[rows], own, program.constants, outputs, cut, values[rows], target, lanes
+        )
+        return wrong if wrong < 0 else rows.start + wrong
 
     if states <= 2 * LANES:
-        part(slice(0, states))
+        wrong = part(slice(0, states))
     else:
         edges = np.linspace(0, -(-states // lanes), _THREADS + 1).astype(int) * lanes
-        rows = [slice(a, min(b, states)) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < states]
-        list(_pool().map(part, rows))
+        rows = [slice(a, min(b, states)) for a, b in pairwise(edges) if a < states]
+        wrong = max(_pool().map(part, rows))
+    if wrong >= 0:
+        raise FluxError(_describe(program, fluxes[wrong], wrong))
     return values.reshape(states, *program.outputs.shape), flux_gradient
 
 
 def _arguments(program: Program, fluxes, inputs) -> tuple[np.ndarray, np.ndarray]:
     fluxes = np.ascontiguousarray(fluxes, dtype=float)
+    if fluxes.ndim != 2 or fluxes.shape[1] != program.flux_count:
+        raise FluxError(
+            f"directed fluxes have shape {fluxes.shape}, but network {program.system.network.name!r} needs "
+            f"(state, {program.flux_count}): forward of every reaction, then backward of the reversible ones."
+        )
     inputs = program.input_values if inputs is None else inputs
-    return fluxes, np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=float)))
+    inputs = np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=float)))
+    if inputs.shape[0] not in (1, len(fluxes)) or inputs.shape[1:] != program.input_values.shape:
+        raise LabelingError(
+            f"input values have shape {inputs.shape}; give ({len(program.input_values)},) for all states or "
+            f"{(len(fluxes), len(program.input_values))}, as Program.bind returns them."
+        )
+    return fluxes, inputs
+
+
+def _describe(program: Program, fluxes: np.ndarray, state: int) -> str:
+    network = program.system.network
+    names = [
+        *network.reaction_names,
+        *(f"{each.name} (backward)" for each in network.reactions if each.reversible),
+    ]
+    i = int(np.flatnonzero(~((fluxes >= 0) & (fluxes < np.inf)))[0])
+    return (
+        f"state {state}: directed flux {names[i]!r} is {fluxes[i]:g}; directed fluxes are finite and "
+        "not negative (forward = max(net, 0) + exchange, backward = max(-net, 0) + exchange)."
+    )
 
 
 def simulate_mids(program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
@@ -151,7 +201,14 @@ def simulate_mids(program: Program, fluxes: np.ndarray, inputs: np.ndarray | Non
     Returns
     -------
     numpy.ndarray
-        Shape ``(state, experiment, value)``. The values of a fragment that no flux supplies are all zero.
+        Shape ``(state, experiment, value)``. The values of a fragment whose supply has no flux in a state
+        are all zero, unless they follow without it: it has one possible source only, or none that carries
+        label.
+
+    Raises
+    ------
+    FluxError
+        A flux is negative or not finite, or the shape does not fit the network.
     """
     return _run(program, *_arguments(program, fluxes, inputs), None)[0]
 
@@ -177,13 +234,27 @@ def pull_back(
     mids : numpy.ndarray
         Shape ``(state, experiment, value)``.
     gradient : numpy.ndarray
-        Shape ``(state, directed flux)``.
+        Shape ``(state, directed flux)``. Where several sources of one EMU all have zero flux the derivative
+        depends on the direction; there the EMU counts as unsupplied.
+
+    Raises
+    ------
+    FluxError
+        As in :func:`simulate_mids`.
     """
     arrays = _arguments(program, fluxes, inputs)
-    return _run(program, *arrays, np.ascontiguousarray(cotangent, dtype=float))
+    cotangent = np.ascontiguousarray(cotangent, dtype=float)
+    expected = (len(arrays[0]), *program.outputs.shape)
+    if cotangent.shape != expected:
+        raise FluxError(
+            f"the cotangent has shape {cotangent.shape}, but the MIDs have {expected}; give the same."
+        )
+    return _run(program, *arrays, cotangent)
 
 
-def jacobian(program: Program, fluxes: np.ndarray, rows: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
+def jacobian(
+    program: Program, fluxes: np.ndarray, rows: np.ndarray, inputs: np.ndarray | None = None
+) -> np.ndarray:
     """Return derivatives of linear combinations of the MIDs of one state with respect to the directed fluxes.
 
     Parameters
@@ -202,5 +273,10 @@ def jacobian(program: Program, fluxes: np.ndarray, rows: np.ndarray, inputs: np.
     numpy.ndarray
         Shape ``(row, directed flux)``.
     """
+    fluxes = np.asarray(fluxes, dtype=float)
+    if fluxes.ndim != 1:
+        raise FluxError(
+            f"the Jacobian is that of one state, but the fluxes have shape {fluxes.shape}; give one row."
+        )
     repeated = np.broadcast_to(fluxes, (len(rows), len(fluxes)))
     return pull_back(program, repeated, rows, inputs)[1]

@@ -1,10 +1,11 @@
 """The straight-line program: EMU balances eliminated once, symbolically, for every flux state.
 
-Each block of mutually dependent EMUs is a linear system ``A(v) X = B(v) Y``. It is solved here on symbols, in the
-subtraction-free form of Grassmann, Taksar & Heyman (1985, doi:10.1287/opre.33.5.1107): eliminating an EMU redirects its
-sources to those that drew on it, so only sums, products and reciprocals of non-negative numbers remain and no digits
-cancel. The result is a list of scalar operations without branches, shared by all experiments as far as it holds only
-fluxes. Equal operations are made once; exact zeros and ones of the given inputs are folded away.
+Each block of mutually dependent EMUs is a linear system ``A(v) X = B(v) Y``. It is solved here on symbols,
+in the subtraction-free form of Grassmann, Taksar & Heyman (1985, doi:10.1287/opre.33.5.1107): eliminating an
+EMU redirects its sources to those that drew on it, so only sums, products and reciprocals of non-negative
+numbers remain and no digits cancel. The result is a list of scalar operations without branches, shared by
+all experiments as far as it holds only fluxes. Equal operations are made once; exact zeros and ones of the
+given inputs are folded away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.emu.decomposition import Emu, EmuSystem, Source
+from fluxkit.errors import LabelingError
 
 MULTIPLY, ADD, MULTIPLY_ADD, RECIPROCAL = range(4)
 Slot = int | None
@@ -36,9 +38,12 @@ class Program:
     input_keys : tuple of (experiment, Emu, mass shift)
         Which value each input slot holds.
     outputs : numpy.ndarray
-        Slot of each result, shape ``(experiment, value)``; values are the MIDs of the fragments one after another.
+        Slot of each result, shape ``(experiment, value)``; values are the MIDs of the fragments one after
+        another.
     flux_count : int
         Number of directed fluxes.
+    folded : tuple of (experiment, Emu, mass shift, value)
+        The zeros and ones of the inputs that the program has taken in.
     """
 
     system: EmuSystem
@@ -48,6 +53,7 @@ class Program:
     input_keys: tuple[tuple[int, Emu, int], ...]
     outputs: np.ndarray
     flux_count: int
+    folded: tuple[tuple[int, Emu, int, float], ...] = ()
 
     @property
     def slot_count(self) -> int:
@@ -66,8 +72,22 @@ class Program:
         ----------
         inputs : sequence of mapping of Emu to numpy.ndarray
             Per experiment, the MID of each input EMU.
+
+        Raises
+        ------
+        LabelingError
+            The MID of an input differs where the program has taken in a zero or a one.
         """
-        return np.array([inputs[experiment][emu][shift] for experiment, emu, shift in self.input_keys], dtype=float)
+        for experiment, emu, shift, value in self.folded:
+            if inputs[experiment][emu][shift] != value:
+                given = inputs[experiment][emu][shift]
+                raise LabelingError(
+                    f"experiment {experiment}: M+{shift} of {emu.metabolite} is {given:g}, but this program "
+                    f"was built for {value:g} there; build a program for this tracer."
+                )
+        return np.array(
+            [inputs[experiment][emu][shift] for experiment, emu, shift in self.input_keys], dtype=float
+        )
 
 
 class _Tape:
@@ -77,6 +97,7 @@ class _Tape:
         self.flux_count = flux_count
         self.inputs: list[tuple[int, Emu, int]] = []
         self.input_values: list[float] = []
+        self.folded: list[tuple[int, Emu, int, float]] = []
         self.constants: dict[float, int] = {}
         self.operations: dict[tuple[int, ...], int] = {}
 
@@ -137,15 +158,17 @@ def build_program(system: EmuSystem, inputs: Sequence[Mapping[Emu, np.ndarray]])
     system : EmuSystem
         The balances.
     inputs : sequence of mapping of Emu to numpy.ndarray
-        Per experiment, the MID of each input EMU, shape ``(atoms + 1,)``. Exact zeros and ones are folded into the
-        program; every other value is an input that can change from run to run.
+        Per experiment, the MID of each input EMU, shape ``(atoms + 1,)``. Exact zeros and ones are folded
+        into the program; every other value is an input that can change from run to run.
     """
     network = system.network
     tape = _Tape(len(network.reactions) + int(network.reversible.sum()))
     builder = _Builder(system, tape, inputs)
     for block in system.blocks:
         builder.solve_block(block)
-    slots = [[slot for target in system.targets for slot in builder.mids(target)[e]] for e in range(len(inputs))]
+    slots = [
+        [slot for target in system.targets for slot in builder.mids(target)[e]] for e in range(len(inputs))
+    ]
     return _finish(system, tape, slots)
 
 
@@ -154,14 +177,23 @@ class _Builder:
 
     def __init__(self, system: EmuSystem, tape: _Tape, inputs: Sequence[Mapping[Emu, np.ndarray]]):
         self.system, self.tape, self.experiments = system, tape, range(len(inputs))
-        self.known: dict[Source, list[list[Slot]]] = {}
+        self.known: dict[tuple[Emu, ...], list[list[Slot]]] = {}
         self.weights: dict[tuple[tuple[int, float], ...], Slot] = {}
         for emu in system.inputs:
-            self.known[(emu,)] = [self._input_slots(e, emu, np.asarray(inputs[e][emu], float)) for e in self.experiments]
+            self.known[(emu,)] = [
+                self._input_slots(e, emu, np.asarray(inputs[e][emu], float)) for e in self.experiments
+            ]
 
     def _input_slots(self, experiment: int, emu: Emu, mid: np.ndarray) -> list[Slot]:
+        if mid.shape != (len(emu.atoms) + 1,) or not (mid >= 0).all() or abs(mid.sum() - 1) > 1e-6:
+            raise LabelingError(
+                f"experiment {experiment}: the input MID of {emu.metabolite} is {mid}; "
+                f"it needs {len(emu.atoms) + 1} values, not negative, that sum to 1."
+            )
         slots: list[Slot] = []
         for shift, value in enumerate(mid):
+            if value in (0.0, 1.0):
+                self.tape.folded.append((experiment, emu, shift, float(value)))
             if value == 0.0:
                 slots.append(None)
             elif value == 1.0:
@@ -173,7 +205,7 @@ class _Builder:
     def mids(self, source: Source) -> list[list[Slot]]:
         """Slots of the MID of a source, per experiment."""
         if source not in self.known:
-            head, tail = self.known[source[:1]], self.mids(source[1:])
+            head, tail = self.known[(source[0],)], self.mids(source[1:])
             self.known[source] = [self.tape.convolve(head[e], tail[e]) for e in self.experiments]
         return self.known[source]
 
@@ -194,7 +226,9 @@ class _Builder:
                 self.known[(emu,)] = [[tape.constant(1.0)] + [None] * (size - 1) for _ in self.experiments]
             return
         index = {(emu,): i for i, emu in enumerate(block)}
-        inner: list[dict[int, Slot]] = [{} for _ in block]  # weight of each EMU of the block in the balance of another
+        inner: list[dict[int, Slot]] = [
+            {} for _ in block
+        ]  # weight of each EMU of the block in the balance of another
         outer: list[Slot] = [None] * len(block)  # total weight of sources outside the block
         supply = [[[None] * size for _ in self.experiments] for _ in block]  # weighted sum of these sources
         for i, emu in enumerate(block):
@@ -230,9 +264,11 @@ class _Builder:
                 self._accumulate(total, weight, self.known[(block[j],)])
             self.known[(block[k],)] = [[tape.multiply(slot, inverse) for slot in mid] for mid in total]
 
-    def _accumulate(self, total: list[list[Slot]], weight: Slot, mids: list[list[Slot]]) -> None:
+    def _accumulate(self, total, weight: Slot, mids) -> None:
         for e in self.experiments:
-            total[e] = [self.tape.multiply_add(old, weight, new) for old, new in zip(total[e], mids[e], strict=True)]
+            total[e] = [
+                self.tape.multiply_add(old, weight, new) for old, new in zip(total[e], mids[e], strict=True)
+            ]
 
     def _is_unlabeled(self, block: tuple[Emu, ...]) -> bool:
         inside = {(emu,) for emu in block}
@@ -273,4 +309,5 @@ def _finish(system: EmuSystem, tape: _Tape, slots: list[list[Slot]]) -> Program:
         input_keys=tuple(tape.inputs),
         outputs=np.array([[place(slot) for slot in row] for row in slots], dtype=np.int64),
         flux_count=tape.flux_count,
+        folded=tuple(tape.folded),
     )
