@@ -271,7 +271,7 @@ class Network:
 
     @cached_property
     def exchange_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds of the exchange fluxes of the reversible reactions, two arrays of shape ``(reversible,)``."""
+        """Bounds of the exchange fluxes of reversible reactions, two arrays of shape ``(reversible,)``."""
         scale = self.normalising_flux
         rules = [self.rule(each.name) for each in self.reactions if each.reversible]
         lower = [1e-3 * scale if r.exchange_lower is None else r.exchange_lower for r in rules]

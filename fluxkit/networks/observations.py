@@ -124,8 +124,8 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
                 shares.append(PoolShare(fragment, constant=_fraction(share)))
             except ValueError as error:
                 raise LabelingError(
-                    f"{where}: share {share!r} of pool {fragment!r} is neither a number from 0 to 1 nor a weight "
-                    "name; write 0.3, w3 or 1-w3."
+                    f"{where}: share {share!r} of pool {fragment!r} is neither a number from 0 to 1 "
+                    "nor a weight name; write 0.3, w3 or 1-w3."
                 ) from error
     total = sum(each.constant for each in shares if each.weight is None)
     names = [each.weight for each in shares if each.weight is not None]
