@@ -42,6 +42,7 @@ def take_picture(
         )
         page.goto(page_path.resolve().as_uri())
         page.wait_for_selector("[data-reaction]")
+        page.add_style_tag(content=".fk-bar, .fk-panel { visibility: hidden; }")  # no use on paper
         page.locator(".fluxkit-map").screenshot(path=str(picture))
     return picture
 
