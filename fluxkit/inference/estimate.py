@@ -45,11 +45,11 @@ class FluxEstimate:
         The data, as used.
     posterior : xarray.Dataset
         ``net_flux(chain, draw, reaction)``, ``exchange_flux`` likewise (0 where irreversible), ``weight(chain, draw,
-        weight)`` for unknown shares and dilutions, ``log_density(chain, draw)``.
+        weight_name)`` for unknown shares and dilutions, ``log_density(chain, draw)``.
     prior : xarray.Dataset
         ``net_flux(draw, reaction)`` and ``exchange_flux(draw, reaction)`` drawn from the flux prior.
     best : xarray.Dataset
-        The most probable point: ``net_flux(reaction)``, ``exchange_flux(reaction)``, ``weight(weight)``.
+        The most probable point: ``net_flux(reaction)``, ``exchange_flux(reaction)``, ``weight(weight_name)``.
     fit : xarray.Dataset
         ``measured``, ``fitted``, ``sd`` and ``residual`` over ``(experiment, isotopologue)`` at the best point;
         NaN = not measured. A residual is (fitted - measured) / sd; a censored zero counts what exceeds its limit.

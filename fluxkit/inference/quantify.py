@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 from scipy.stats import chi2
+from threadpoolctl import threadpool_limits
 
 from fluxkit.errors import LabelingError
 from fluxkit.fluxes import flux_space, prior_coordinates
@@ -115,7 +116,8 @@ def quantify(
     estimates = {}
     for i, (name, part) in enumerate(parts.items()):
         tell = _progress(progress, name, i, len(parts))
-        estimates[name] = _quantify_one(part, network, name, chosen, settings, seed + i, tell)
+        with threadpool_limits(1, "blas"):  # the matrices are small: threads cost more than they bring
+            estimates[name] = _quantify_one(part, network, name, chosen, settings, seed + i, tell)
         tell("done", 1.0)
     return next(iter(estimates.values())) if "sample" not in labeling.dims else Estimates(estimates)
 
@@ -278,9 +280,9 @@ def _fluxes(density: FluxDensity, points: np.ndarray, dims: tuple[str, ...]) -> 
         {
             "net_flux": ((*dims, "reaction"), density.space.net(z), units),
             "exchange_flux": ((*dims, "reaction"), exchange, units),
-            "weight": ((*dims, "weight"), ndtr(w)),
+            "weight": ((*dims, "weight_name"), ndtr(w)),
         },
-        coords={"reaction": list(network.reaction_names), "weight": list(density.measurement.weight_names)},
+        coords={"reaction": list(network.reaction_names), "weight_name": list(density.measurement.weight_names)},
         attrs={"network": network.name, "units": network.flux_unit},
     )
 

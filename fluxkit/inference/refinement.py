@@ -144,7 +144,8 @@ class _Problem:
             inverse = 1.0 / self.gap(points)
             walls, z = self.space.walls, slice(0, self.bounded)
             gradient[:, z] += barrier * inverse @ walls
-            hessian[:, z, z] += barrier * np.einsum("wp,nw,wq->npq", walls, inverse**2, walls, optimize=True)
+            scaled = inverse[..., None] * walls
+            hessian[:, z, z] += barrier * (scaled.swapaxes(1, 2) @ scaled)
         return gradient, hessian, data
 
     def step(self, points, objective, damping, gradient, hessian, barrier, active) -> np.ndarray:
