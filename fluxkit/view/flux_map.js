@@ -128,8 +128,11 @@ function fillPanel(panel, arrow, data) {
   };
   row("net", interval(arrow.net, arrow.net_lower, arrow.net_upper));
   if (arrow.best !== null && arrow.net_lower !== null) row("best fit", number(arrow.best));
-  if (arrow.reversible) row("exchange", interval(arrow.exchange, arrow.exchange_lower, arrow.exchange_upper));
-  if (arrow.information !== null) row("information", `${Math.round(100 * arrow.information)} %`);
+  if (arrow.reversible) {
+    row("exchange", interval(arrow.exchange, arrow.exchange_lower, arrow.exchange_upper));
+    if (!arrow.exchange_determined) row("", "not determined by the data");
+  }
+  if (arrow.information !== null) row("information", `${Math.max(0, Math.round(100 * arrow.information))} %`);
   if (arrow.change) {
     row("reference", number(arrow.change.reference));
     row("P(higher)", arrow.change.probability_higher.toFixed(2));
@@ -189,7 +192,7 @@ function draw(data, root, onSelect) {
     each.addEventListener("pointerenter", () => show(name));
     each.addEventListener("pointerleave", () => show(chosen));
     each.addEventListener("click", () => choose(chosen === name ? "" : name));
-    each.addEventListener("focus", () => show(name));
+    if (each.hasAttribute("tabindex")) each.addEventListener("focus", () => show(name));
   }
   show("");
   const stop = navigate(map, stage, data, root);
@@ -209,7 +212,8 @@ function navigate(map, stage, data, root) {
     root.classList.toggle("fk-small", small);
     root.classList.toggle("fk-narrow", box.width < 700);
     root.style.setProperty("--node", `${small ? Math.min(9 / scale, 27) : data.font * shrink}px`);
-    root.style.setProperty("--label", `${data.label_font * shrink}px`);
+    const grow = scale < 1 ? Math.min(1.12, 1 / scale) : shrink;
+    root.style.setProperty("--label", `${data.label_font * grow}px`);
     root.style.setProperty("--k", Math.min(1.8, Math.max(1, 0.6 / scale)));
   };
   const zoom = (factor, fx = 0.5, fy = 0.5) => {

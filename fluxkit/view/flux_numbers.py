@@ -28,8 +28,8 @@ class FluxNumbers:
         Exchange flux, likewise; 0 where irreversible.
     information : numpy.ndarray
         How much narrower than the prior the net flux is, 0 to 1.
-    determined : numpy.ndarray of bool
-        Whether the data determine the net flux.
+    determined, exchange_determined : numpy.ndarray of bool
+        Whether the data determine the net flux and the exchange flux.
     draws : numpy.ndarray
         Net fluxes, shape ``(draw, reaction)``; one row without uncertainty.
     """
@@ -43,6 +43,7 @@ class FluxNumbers:
     exchange_upper: np.ndarray
     information: np.ndarray
     determined: np.ndarray
+    exchange_determined: np.ndarray
     draws: np.ndarray
 
 
@@ -128,7 +129,8 @@ def _from_dataset(dataset: xr.Dataset, network: Network) -> FluxNumbers:
         exchange = _summary(_draws(dataset, "exchange_flux", network))
     median, lower, upper = _summary(net)
     best = median if len(net) == 1 else unknown
-    return FluxNumbers(median, lower, upper, best, *exchange, unknown, np.ones(net.shape[1], bool), net)
+    known = np.ones(net.shape[1], dtype=bool)
+    return FluxNumbers(median, lower, upper, best, *exchange, unknown, known, known, net)
 
 
 def _from_estimate(estimate: Any, network: Network) -> FluxNumbers:
@@ -161,6 +163,7 @@ def _from_estimate(estimate: Any, network: Network) -> FluxNumbers:
         exchange_upper=exchange("upper"),
         information=column("net", "information"),
         determined=rows["net"]["determined"].to_numpy(dtype=bool),
+        exchange_determined=rows["exchange"]["determined"].eq(True).to_numpy() | ~network.reversible,
         draws=net,
     )
 

@@ -234,6 +234,7 @@ def _arrow(
         "backward": net < 0,
         "information": _plain(numbers.information[i]),
         "determined": bool(numbers.determined[i]),
+        "exchange_determined": bool(numbers.exchange_determined[i]),
         "change": changes[i],
         "unit": network.flux_unit,
     }

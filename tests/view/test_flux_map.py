@@ -140,6 +140,8 @@ def test_an_estimate_brings_its_own_intervals_and_information(ccm):
         < arrow(data, "PGI")["exchange_upper"]
     )
     assert arrow(data, "PFK")["exchange"] == 0.0
+    data = map_data(estimate_of(ccm, undetermined=["PGI"]), ccm)
+    assert [each["name"] for each in data["arrows"] if not each["exchange_determined"]] == ["PGI"]
 
 
 def test_the_head_of_an_arrow_turns_with_the_sign_of_the_net_flux(toy):
