@@ -243,6 +243,7 @@ def read_network(
     reactions, symmetric = parse_reactions(_read_text(source), source.name)
     rules, reference = read_flux_table(Path(bounds), reactions) if bounds else ({}, {})
     table = read_observations(Path(observations)) if observations else ObservationTable()
+    standard = read_rows(Path(tracers), required=("experiment", "tracer")) if tracers else []
     network = Network(
         name=name or source.stem,
         reactions=reactions,
@@ -253,9 +254,7 @@ def read_network(
         flux_unit=flux_unit,
         observations=table,
         description=description,
-        standard_tracers={row["experiment"]: row["tracer"] for _, row in read_rows(Path(tracers))}
-        if tracers
-        else {},
+        standard_tracers={row["experiment"]: row["tracer"] for _, row in standard},
     )
     check_observations(network)
     return network
@@ -276,8 +275,8 @@ def check_observations(network: Network) -> None:
 def write_network(network: Network, folder: str | Path) -> Path:
     """Write a network as plain text into a folder, for :func:`read_network`.
 
-    The files are ``model.rxn`` and ``fluxes.tsv``, and ``constraints.tsv`` and ``observations.tsv`` where
-    the network has equalities and observations.
+    The files are ``model.rxn`` and ``fluxes.tsv``, then ``tracers.tsv``, ``constraints.tsv`` and
+    ``observations.tsv`` where the network has equalities and observations.
 
     Parameters
     ----------
@@ -318,6 +317,9 @@ def write_network(network: Network, folder: str | Path) -> Path:
         _write(folder / "constraints.tsv", map(_format_equality, network.equalities))
     if len(network.observations):
         _write(folder / "observations.tsv", _format_observations(network.observations))
+    if network.standard_tracers:
+        rows = ("\t".join(each) for each in network.standard_tracers.items())
+        _write(folder / "tracers.tsv", ["experiment\ttracer", *rows])
     return folder
 
 

@@ -8,7 +8,7 @@ from fluxkit.emu import jacobian, pull_back, simulate_mids
 from tests.emu.dense_emu import DenseEmu
 from tests.emu.random_networks import input_mids, labeled_networks, program_of, split
 
-FEW = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 SEEDS = st.integers(0, 2**32 - 1)
 
 

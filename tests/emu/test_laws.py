@@ -12,7 +12,7 @@ from fluxkit.networks import Fragment, Network, load_network, parse_fragment
 from tests.emu.isotopomer_balance import atoms_of
 from tests.emu.random_networks import Labeled, directed, isotopomers, labeled_networks, program_of, split
 
-FEW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def simulated(case: Labeled, fluxes=None) -> np.ndarray:
@@ -87,7 +87,7 @@ def test_without_condensation_mixing_tracers_mixes_mids(case, share):
             np.testing.assert_allclose(mid, truth, rtol=0, atol=1e-12)
 
 
-@settings(FEW, max_examples=60)
+@settings(FEW, max_examples=40)
 @given(labeled_networks())
 def test_a_branch_without_flux_might_as_well_not_exist(case):
     alive = (case.net != 0) | (case.exchange != 0)
