@@ -14,7 +14,7 @@ KINDS = ("net", "exchange")
 COMPARISON_COLUMNS = (
     "reaction",
     "kind",
-    "difference_median",
+    "difference",
     "difference_lower",
     "difference_upper",
     "probability_changed",
@@ -36,8 +36,8 @@ def isotopologue_table(estimate: Any, fragments: Sequence[str] | None = None) ->
     Returns
     -------
     pandas.DataFrame
-        ``experiment``, ``fragment``, ``mass_shift``, ``measured``, ``fitted``, ``sd`` (fractions), ``residual`` (in
-        standard deviations). What was not measured has no row.
+        ``experiment``, ``fragment``, ``mass_shift``, ``measured``, ``fitted``, ``sd`` (fractions),
+        ``residual`` (fitted minus measured, in standard deviations). What was not measured has no row.
 
     Raises
     ------
@@ -74,8 +74,8 @@ def residual_table(estimate: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of :func:`isotopologue_table` with ``rank`` (from 1), ``name`` (``"citrate M+2"``) and ``expected``, the
-        normal order statistic of that rank (Blom 1958).
+        The rows of :func:`isotopologue_table` with ``rank`` (from 1), ``name`` (``"citrate M+2"``) and ``expected``,
+        the normal order statistic of that rank (Blom 1958).
     """
     table = isotopologue_table(estimate).sort_values("residual", ignore_index=True)
     several = table["experiment"].nunique() > 1
@@ -101,8 +101,8 @@ def interval_table(estimate: Any, kind: str = "net", reactions: Sequence[str] | 
     Returns
     -------
     pandas.DataFrame
-        ``reaction``, ``best``, ``median``, ``lower``, ``upper``, ``prior_lower``, ``prior_upper``, ``information``, ``unit`` and
-        ``status``: ``"fixed"`` before the data came, ``"determined"`` or ``"not determined"`` by them.
+        ``reaction``, ``best``, ``median``, ``lower``, ``upper``, ``prior_lower``, ``prior_upper``, ``information``,
+        ``unit`` and ``status``: ``"fixed"`` before the data came, ``"determined"`` or ``"not determined"`` by them.
 
     Raises
     ------
@@ -131,8 +131,8 @@ def comparison_table(comparison: pd.DataFrame, reactions: Sequence[str] | None =
     Parameters
     ----------
     comparison : pandas.DataFrame
-        ``reaction``, ``kind``, ``difference_median``, ``difference_lower``, ``difference_upper`` and
-        ``probability_changed`` (0 to 1).
+        ``reaction``, ``kind``, ``difference``, ``difference_lower``, ``difference_upper`` and
+        ``probability_changed`` (0 to 1; NaN for a fixed flux).
     reactions : sequence of str, optional
         Rows to keep, in this order.
 
@@ -150,15 +150,13 @@ def comparison_table(comparison: pd.DataFrame, reactions: Sequence[str] | None =
     if lacking:
         raise FluxError(
             f"the comparison lacks column {lacking[0]!r}; it needs {', '.join(COMPARISON_COLUMNS)}. "
-            "Make it with estimates.compare(first, second)."
+            "Make it with fluxkit.inference.compare(first, second)."
         )
     table = comparison.copy()
     if reactions is not None:
         table = _choose(table, "reaction", reactions, "row of the comparison")
     clear = table["probability_changed"].to_numpy(dtype=float) >= CLEAR
-    # a flux that is fixed in both has a difference of exactly 0, whatever its probability says
-    clear &= (table["difference_lower"] != 0) | (table["difference_upper"] != 0)
-    side = np.where(table["difference_median"].to_numpy(dtype=float) > 0, "higher", "lower")
+    side = np.where(table["difference"].to_numpy(dtype=float) > 0, "higher", "lower")
     table["change"] = np.where(clear, side, "no clear change")
     return table.reset_index(drop=True)
 
@@ -207,8 +205,8 @@ def marginal_table(estimate: Any, reaction: str, kind: str = "net", bins: int = 
     Returns
     -------
     pandas.DataFrame
-        ``lower``, ``upper`` (edges in the flux unit), ``prior`` and ``posterior``: share of the draws in the bin divided by
-        its width (width in decades for exchange fluxes).
+        ``lower``, ``upper`` (edges in the flux unit), ``prior`` and ``posterior``: share of the draws in the bin
+        divided by its width (width in decades for exchange fluxes).
 
     Raises
     ------

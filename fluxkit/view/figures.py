@@ -25,6 +25,13 @@ INK, MUTED, GRID, PAPER = "#1b1f24", "#667079", "#e4e7ea", "#ffffff"
 BLUE, SKY, ORANGE, VERMILLION = "#0072b2", "#56b4e9", "#e69f00", "#d55e00"
 PRIOR, OPEN = "#d9dee3", "#9aa3ab"
 
+FACE = '"Helvetica Neue", "Liberation Sans", Arial, sans-serif'
+DARK = {
+    INK: "#e8ebee", MUTED: "#9aa4ad", GRID: "#2c343b", PAPER: "#14181c", BLUE: "#56b4e9", SKY: "#3f86b3",
+    PRIOR: "#333c44", OPEN: "#7b858e", VERMILLION: "#f0883e",
+}  # fmt: skip
+"""What each colour becomes on a dark page."""
+
 AGREEMENT = (
     (2.0, "fitted, within 2 sd", SKY),
     (3.0, "fitted, 2 to 3 sd off", ORANGE),
@@ -35,7 +42,7 @@ ROWS_PER_PANEL = 30
 
 
 def mid_figure(estimate: Any, fragments: Sequence[str] | None = None, columns: int = 4) -> "Figure":
-    """Draw measured labeling (dots, +-1 sd) over fitted labeling (bars), one panel per fragment and experiment.
+    """Draw measured labeling (dots, +-1 sd) over fitted (bars), one panel per fragment and experiment.
 
     Parameters
     ----------
@@ -112,18 +119,18 @@ def residual_figure(estimate: Any) -> "Figure":
     for low, high, colour, opacity in ((-2, 2, SKY, 0.16), (-3, 3, SKY, 0.10)):
         figure.add_hrect(y0=low, y1=high, fillcolor=colour, opacity=opacity, line_width=0, layer="below")
     figure.add_scatter(
-        x=table["rank"], y=table["expected"], mode="lines", line={"color": MUTED, "width": 1.4, "dash": "dot"},
-        name="pure noise would give", hoverinfo="skip",
+        x=table["rank"], y=table["expected"], mode="lines", name="pure noise", hoverinfo="skip",
+        line={"color": MUTED, "width": 1.4, "dash": "dot"},
     )  # fmt: skip
     names = ("within 2 sd", "2 to 3 sd", "over 3 sd")
     steps = np.digitize(table["residual"].abs(), [2.0, 3.0])
     for i, (name, colour) in enumerate(zip(names, (BLUE, ORANGE, VERMILLION), strict=True)):
         rows = table[steps == i]
         figure.add_scatter(
-            x=rows["rank"], y=rows["residual"], mode="markers", name=name, marker={"color": colour, "size": 6.5},
-            customdata=rows[["name", "measured", "fitted", "sd"]],
-            hovertemplate="%{customdata[0]}<br>%{y:+.1f} sd<br>measured %{customdata[1]:.4f} ± %{customdata[3]:.4f}"
-            "<br>fitted %{customdata[2]:.4f}<extra></extra>",
+            x=rows["rank"], y=rows["residual"], mode="markers", name=name,
+            marker={"color": colour, "size": 6.5}, customdata=rows[["name", "measured", "fitted", "sd"]],
+            hovertemplate="%{customdata[0]}<br>%{y:+.1f} sd<br>measured %{customdata[1]:.4f} ± "
+            "%{customdata[3]:.4f}<br>fitted %{customdata[2]:.4f}<extra></extra>",
             visible=True if len(rows) else None, showlegend=bool(len(rows)),
         )  # fmt: skip
     top = max(top, _name_worst(figure, table, gap=0.13 * top) + 0.1 * top)
@@ -132,7 +139,7 @@ def residual_figure(estimate: Any) -> "Figure":
         title="isotopologues, from lowest to highest residual", showgrid=False, zeroline=False
     )
     figure.update_yaxes(
-        title="(measured − fitted) / sd", range=[-top, top], tickvals=_whole_numbers(top), zeroline=True
+        title="(fitted − measured) / sd", range=[-top, top], tickvals=_whole_numbers(top), zeroline=True
     )
     return figure
 
@@ -147,8 +154,9 @@ def _name_worst(figure: "Figure", table: pd.DataFrame, gap: float) -> float:
             place = max(abs(row["residual"]), place + gap)  # outward, where the sorted dots leave room
             reach = max(reach, place)
             figure.add_annotation(
-                x=row["rank"], y=row["residual"], text=_short(row["name"], 30), ax=row["rank"] - sign * len(table) * 0.09,
-                ay=sign * place, axref="x", ayref="y", xanchor="right" if sign > 0 else "left", yanchor="middle",
+                x=row["rank"], y=row["residual"], text=_short(row["name"], 30), axref="x", ayref="y",
+                ax=row["rank"] - sign * len(table) * 0.09, ay=sign * place,
+                xanchor="right" if sign > 0 else "left", yanchor="middle",
                 arrowhead=0, arrowwidth=1, arrowcolor=OPEN, standoff=4, font={"size": FONT - 1, "color": INK},
             )  # fmt: skip
     return reach
@@ -192,14 +200,15 @@ def interval_figure(
     figure = _figure(f"{kind.capitalize()} fluxes{unit}{_of(estimate)}")
     table["text"] = [
         f"{r.reaction}: {format_flux(r.median)} [{format_flux(r.lower)}, {format_flux(r.upper)}], {r.status}"
-        f"<br>prior [{format_flux(r.prior_lower)}, {format_flux(r.prior_upper)}], information {r.information:.0%}"
+        f"<br>prior [{format_flux(r.prior_lower)}, {format_flux(r.prior_upper)}]"
+        + (f", information {max(r.information, 0):.0%}" if np.isfinite(r.information) else "")
         for r in table.itertuples()
     ]
     marks = {
         "prior": (PRIOR, 9, "prior"),
-        "determined": (BLUE, 3.5, "determined by the data"),
+        "determined": (BLUE, 3.5, "determined"),
         "not determined": (OPEN, 3.5, "not determined"),
-        "fixed": (INK, 3.5, "fixed by the model"),
+        "fixed": (INK, 3.5, "fixed"),
     }
     _interval_panels(
         figure, table, marks, ("median", "lower", "upper"), ("prior_lower", "prior_upper"), columns
@@ -218,8 +227,8 @@ def comparison_figure(
     Parameters
     ----------
     comparison : pandas.DataFrame
-        ``reaction``, ``kind``, ``difference_median``, ``difference_lower``, ``difference_upper`` and
-        ``probability_changed`` (0 to 1).
+        ``reaction``, ``kind``, ``difference``, ``difference_lower``, ``difference_upper`` and
+        ``probability_changed`` (0 to 1; NaN for a fixed flux).
     reactions : sequence of str, optional
         Rows to draw, in this order; all by default.
     columns : int
@@ -241,7 +250,7 @@ def comparison_figure(
     several = table["kind"].nunique() > 1
     figure = _figure(title)
     table["text"] = [
-        f"{r.reaction} ({r.kind}): {format_flux(r.difference_median)} "
+        f"{r.reaction} ({r.kind}): {format_flux(r.difference)} "
         f"[{format_flux(r.difference_lower)}, {format_flux(r.difference_upper)}]"
         f"<br>probability of a change {r.probability_changed:.3g}"
         for r in table.itertuples()
@@ -250,11 +259,11 @@ def comparison_figure(
         table["reaction"] = table["reaction"] + " (" + table["kind"] + ")"
     table["status"] = table["change"]
     marks = {
-        "higher": (VERMILLION, 3.5, "higher (P ≥ 0.95)"),
-        "lower": (BLUE, 3.5, "lower (P ≥ 0.95)"),
+        "higher": (VERMILLION, 3.5, "higher"),
+        "lower": (BLUE, 3.5, "lower"),
         "no clear change": (OPEN, 3.5, "no clear change"),
     }
-    values = ("difference_median", "difference_lower", "difference_upper")
+    values = ("difference", "difference_lower", "difference_upper")
     _interval_panels(figure, table, marks, values, None, columns)
     return figure
 
@@ -266,11 +275,12 @@ def _interval_panels(
     values: tuple[str, str, str],
     behind: tuple[str, str] | None,
     columns: int,
+    fine: float = 1.0,
 ) -> None:
     """Draw horizontal intervals, split into panels of equal length that can stand side by side."""
     shown = [*values, *(behind or ())]
     numbers = table[shown].to_numpy(dtype=float)
-    scale = _linear_part(numbers)
+    scale = _linear_part(numbers) * fine
     mapped = table.copy()
     mapped[shown] = signed_log(numbers, scale)
     count = max(1, int(np.ceil(len(table) / ROWS_PER_PANEL)))
@@ -284,9 +294,10 @@ def _interval_panels(
             if len(some):
                 _segments(figure, some, values[1:], colour, width, number)
                 figure.add_scatter(
-                    x=some[values[0]], y=some["reaction"], mode="markers", customdata=some[["text"]], showlegend=False,
-                    hovertemplate="%{customdata[0]}<extra></extra>", **_axes(number),
-                    marker={"color": PAPER if status != "fixed" else colour, "size": 7, "line": {"color": colour, "width": 2}},
+                    x=some[values[0]], y=some["reaction"], mode="markers", showlegend=False,
+                    customdata=some[["text"]], hovertemplate="%{customdata[0]}<extra></extra>",
+                    marker={"color": PAPER if status != "fixed" else colour, "size": 7,
+                            "line": {"color": colour, "width": 2}}, **_axes(number),
                 )  # fmt: skip
     for status, (colour, _, name) in marks.items():
         if status == "prior" or (table["status"] == status).any():
@@ -294,8 +305,8 @@ def _interval_panels(
     widest = max((len(str(name)) for name in table["reaction"]), default=4)
     room = int(14 + 6.4 * min(widest, 28))
     lay_out_panels(
-        figure, [""] * count, min(columns, count), row_height=18 * length + 6, min_width=room + 190, gap_x=room + 12,
-        gap_y=34, left=room,
+        figure, [""] * count, min(columns, count), row_height=18 * length + 6, min_width=room + 190,
+        gap_x=room + 12, gap_y=34, left=room,
     )  # fmt: skip
     low, high = (
         (np.nanmin(mapped[shown].to_numpy()), np.nanmax(mapped[shown].to_numpy())) if len(table) else (0, 1)
@@ -392,8 +403,8 @@ def marginal_figure(estimate: Any, reaction: str, kind: str = "net") -> "Figure"
     ):
         heights = np.r_[0.0, np.repeat(table[name], 2), 0.0]
         figure.add_scatter(
-            x=edges, y=heights, mode="lines", line={"color": colour, "width": 1.6}, fill="tozeroy", fillcolor=fill,
-            name=name, hovertemplate=f"{name}<br>%{{x:.3g}}<extra></extra>",
+            x=edges, y=heights, mode="lines", line={"color": colour, "width": 1.6}, name=name,
+            fill="tozeroy", fillcolor=fill, hovertemplate=f"{name}<br>%{{x:.3g}}<extra></extra>",
         )  # fmt: skip
     for place in (lower, upper):
         figure.add_vline(x=float(place), line={"color": BLUE, "width": 1, "dash": "dash"})
@@ -416,7 +427,7 @@ def _figure(title: str) -> "Figure":
     }  # fmt: skip
     style = {
         "layout": {
-            "font": {"family": '"Helvetica Neue", "Liberation Sans", Arial, sans-serif', "size": FONT, "color": INK},
+            "font": {"family": FACE, "size": FONT, "color": INK},
             "paper_bgcolor": PAPER, "plot_bgcolor": PAPER, "xaxis": axis, "yaxis": axis, "bargap": 0.22,
             "colorway": [BLUE, ORANGE, "#009e73", "#cc79a7", SKY, VERMILLION, "#f0e442", INK],
             "hoverlabel": {"bgcolor": PAPER, "bordercolor": OPEN, "font": {"color": INK, "size": FONT}},

@@ -25,7 +25,7 @@ def lay_out_panels(
 ) -> None:
     """Place the axes ``x``, ``x2``, ... in rows of equal panels, and set the height of the figure.
 
-    The numbers stay in ``figure.layout.meta["panels"]``, by which the report arranges the panels for the screen.
+    The numbers stay in ``figure.layout.meta["panels"]``, by which a page arranges the panels anew.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def lay_out_panels(
             }
         )  # fmt: skip
     panels = {
-        "count": count, "row_height": row_height, "min_width": min_width, "gap_x": gap_x, "gap_y": gap_y,
+        "count": count, "most": columns, "row_height": row_height, "min_width": min_width, "gap_x": gap_x, "gap_y": gap_y,
     }  # fmt: skip
     figure.update_layout(annotations=annotations, meta={"panels": panels})
     place_legend(figure, inner + top + bottom, left=left, right=right, bottom=bottom, top=top)

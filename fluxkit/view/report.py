@@ -1,0 +1,275 @@
+"""The report: one HTML file with findings, fit, map, figures and tables, that opens without a network."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import fluxkit
+from fluxkit.errors import FluxError
+from fluxkit.view.figures import DARK, comparison_figure, interval_figure, mid_figure, residual_figure
+from fluxkit.view.flux_map import map_fragment
+from fluxkit.view.map_data import map_data
+from fluxkit.view.report_parts import (
+    anchor,
+    comparison_rows,
+    data_notes,
+    diagnostics_rows,
+    fit_rows,
+    flux_rows,
+    listing,
+    pairs,
+    references_list,
+    tabs,
+    text,
+    verdict_cards,
+    weight_rows,
+)
+from fluxkit.view.report_text import limits_of, methods_of, versions
+
+STYLE = Path(__file__).with_name("report.css")
+SCRIPT = Path(__file__).with_name("report.js")
+SHOWN_ROWS = 60
+
+
+def write_report(
+    estimates: Any,
+    path: str | Path,
+    *,
+    title: str,
+    findings: str | Sequence[str] = (),
+    comparison: pd.DataFrame | None = None,
+    comparison_title: str = "",
+    map_html: str | Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    notes: str | Sequence[str] = (),
+    limits: str | Sequence[str] = (),
+) -> Path:
+    """Write what was found, how well it fits and how sure it is, as one page for a browser.
+
+    Parameters
+    ----------
+    estimates : FluxEstimate or mapping of str to FluxEstimate
+        One estimate, or estimates by condition or sample.
+    path : str or pathlib.Path
+        File to write; it appears whole or not at all. Missing folders are made.
+    title : str
+        Title of the page.
+    findings : str or sequence of str
+        What matters most, shown first.
+    comparison : pandas.DataFrame, optional
+        From :func:`fluxkit.inference.compare`: fluxes, or named quantities such as ratios at a node.
+    comparison_title : str
+        Which estimate is compared with which.
+    map_html : str or mapping of str to str, optional
+        HTML of the flux map, trusted as it is, or one per sample; drawn from the estimates by default. ``""``
+        leaves the map out.
+    settings : mapping, optional
+        What the user chose, shown as a list.
+    notes : str or sequence of str
+        What to know about the data, beside the notes that the labeling datasets carry.
+    limits : str or sequence of str
+        What may not be concluded or compared, beside what the estimates themselves say.
+
+    Returns
+    -------
+    pathlib.Path
+        The file: no part of it is loaded from elsewhere.
+
+    Raises
+    ------
+    FluxError
+        There is no estimate, or the comparison lacks a column.
+    """
+    estimates = _by_name(estimates)
+    page = report_page(
+        estimates,
+        title=title,
+        findings=_texts(findings),
+        comparison=comparison,
+        comparison_title=comparison_title,
+        map_html=map_html,
+        settings=settings or {},
+        notes=_texts(notes),
+        limits=_texts(limits),
+    )
+    return _write_whole(Path(path), page)
+
+
+def report_page(
+    estimates: Mapping[str, Any],
+    *,
+    title: str,
+    findings: Sequence[str],
+    comparison: pd.DataFrame | None,
+    comparison_title: str,
+    map_html: str | Mapping[str, str] | None,
+    settings: Mapping[str, Any],
+    notes: Sequence[str],
+    limits: Sequence[str],
+) -> str:
+    """Return the page of :func:`write_report` as text; the arguments are those of that function."""
+    figures: dict[str, str] = {}
+    sections = [
+        ("Verdict", verdict_cards(estimates)),
+        ("Fit", fit_rows(estimates) + diagnostics_rows(estimates)),
+        ("Comparison", _comparison(comparison, comparison_title, figures)),
+        ("Flux map", _maps(estimates, map_html)),
+        ("Fluxes and what is not determined", _fluxes(estimates)),
+        ("Intervals against the prior", _intervals(estimates, figures)),
+        ("Measured against fitted", _labeling(estimates, figures)),
+        ("Limits", listing([*limits, *limits_of(estimates)]) + weight_rows(estimates)),
+        ("Data", data_notes(estimates, notes)),
+        ("Methods", _methods(estimates)),
+        ("Settings", pairs(settings)),
+    ]
+    kept = [(name, body) for name, body in sections if body]
+    body = "".join(
+        f'<section id="{anchor(name)}"><h2>{text(name)}</h2>\n{part}</section>\n' for name, part in kept
+    )
+    links = "".join(f'<a href="#{anchor(name)}">{text(name)}</a>' for name, _ in kept)
+    found = f'<div class="findings"><h2>Findings</h2>{listing(findings)}</div>\n' if findings else ""
+    networks = ", ".join(dict.fromkeys(each.network.name for each in estimates.values()))
+    subtitle = f"{', '.join(estimates)} · network {networks} · {datetime.now().astimezone():%d %B %Y}"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
+        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n<main>\n"
+        f'<header><h1>{text(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
+        f'{found}<nav aria-label="Sections">{links}</nav>\n{body}'
+        f"<footer>Written by fluxkit {text(fluxkit.__version__)}. This page loads nothing from elsewhere.</footer>\n"
+        f"</main>\n{_scripts(figures)}</body>\n</html>\n"
+    )
+
+
+def _by_name(estimates: Any) -> dict[str, Any]:
+    """One estimate, or any mapping of them, as a dictionary."""
+    if hasattr(estimates, "intervals"):
+        return {getattr(estimates, "sample", "") or "sample": estimates}
+    found = dict(estimates)
+    if not found:
+        raise FluxError(
+            "there is no estimate to report; give a FluxEstimate, or a mapping of name to FluxEstimate."
+        )
+    return {str(name): each for name, each in found.items()}
+
+
+def _texts(texts: str | Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else [str(each) for each in texts]
+
+
+def _figure(figure: Any, label: str, figures: dict[str, str]) -> str:
+    """Keep the figure's numbers for the end of the page, and return the place where it is drawn."""
+    name = f"figure-{len(figures) + 1}"
+    figures[name] = figure.to_json()
+    height = int(figure.layout.height or 300)
+    return (
+        f'<div class="figure" data-source="{name}" role="img" aria-label="{text(label)}" '
+        f'style="min-height:{min(height, 300)}px"></div>\n'
+    )
+
+
+def _scripts(figures: Mapping[str, str]) -> str:
+    """Plotly once, the numbers of each figure, and the script that draws them."""
+    from plotly.offline import get_plotlyjs  # plotly loads when a report is written
+
+    blocks = {"dark-colours": json.dumps(DARK), **figures}
+    data = "".join(
+        f'<script type="application/json" id="{name}">{_inert(content)}</script>\n'
+        for name, content in blocks.items()
+    )
+    library = get_plotlyjs().replace("</script", "<\\/script")
+    return f"<script>{library}</script>\n{data}<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>\n"
+
+
+def _inert(content: str) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return content.replace("<", "\\u003c")
+
+
+def _maps(estimates: Mapping[str, Any], given: str | Mapping[str, str] | None) -> str:
+    if isinstance(given, str):
+        return given
+    if given is None:
+        given = {
+            name: map_fragment(map_data(each, each.network), element_id=f"map-{i}")
+            for i, (name, each) in enumerate(estimates.items())
+        }
+    caption = "<p class='caption'>Width: square root of the net flux. Dashed grey: not determined by the data.</p>\n"
+    return caption + tabs("map", given) if given else ""
+
+
+def _fluxes(estimates: Mapping[str, Any]) -> str:
+    caption = (
+        '<p class="caption">Median and 90 % interval of the posterior. For a flux that the data do not determine no '
+        "value is given: its interval comes from the prior.</p>\n"
+    )
+    return caption + tabs(
+        "fluxes", {name: flux_rows(each, f"fluxes-{i}") for i, (name, each) in enumerate(estimates.items())}
+    )
+
+
+def _intervals(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
+    caption = (
+        '<p class="caption">Wide light bar: 90 % interval before the data. Thin bar: after them, with the median. '
+        "The scale is linear near 0 and logarithmic beyond.</p>\n"
+    )
+    parts = {}
+    for name, each in estimates.items():
+        parts[name] = "<h3>Net fluxes</h3>" + _figure(interval_figure(each), f"Net fluxes of {name}", figures)
+        if (each.intervals["kind"] == "exchange").any():
+            drawn = interval_figure(each, "exchange")
+            parts[name] += "<h3>Exchange fluxes</h3>" + _figure(drawn, f"Exchange fluxes of {name}", figures)
+    return caption + tabs("intervals", parts)
+
+
+def _labeling(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
+    caption = (
+        '<p class="caption">Fraction of each fragment by its number of labeled atoms (M+0, M+1, ...).</p>\n'
+    )
+    parts = {}
+    for name, each in estimates.items():
+        parts[name] = _figure(mid_figure(each, columns=6), f"Measured and fitted labeling of {name}", figures)
+        parts[name] += "<h3>Residuals</h3>" + _figure(residual_figure(each), f"Residuals of {name}", figures)
+    return caption + tabs("labeling", parts)
+
+
+def _comparison(comparison: pd.DataFrame | None, title: str, figures: dict[str, str]) -> str:
+    if comparison is None or comparison.empty:
+        return ""
+    heading = f'<p class="caption">{text(title)}</p>\n' if title else ""
+    drawn = ""
+    for kind, rows in comparison.groupby("kind", sort=False):
+        if kind != "exchange":  # exchange fluxes differ by decades; the table holds them
+            label = f"Difference of each {kind}"
+            drawn += _figure(comparison_figure(rows, title=label), label, figures)
+    table = comparison_rows(comparison)
+    if len(comparison) > SHOWN_ROWS:
+        table = f"<details><summary>All {len(comparison)} numbers</summary>{table}</details>\n"
+    return heading + drawn + table
+
+
+def _methods(estimates: Mapping[str, Any]) -> str:
+    paragraphs, references = methods_of(estimates)
+    shown = "".join(f"<p>{text(each)}</p>\n" for each in paragraphs)
+    return shown + "<h3>Sources</h3>" + references_list(references) + "<h3>Versions</h3>" + pairs(versions())
+
+
+def _write_whole(path: Path, page: str) -> Path:
+    """Write beside the file, then rename: a reader never meets half a page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        os.chmod(part, 0o644)  # mkstemp makes files that only their owner reads
+        os.replace(part, path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+    return path

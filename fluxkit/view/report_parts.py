@@ -1,0 +1,372 @@
+"""The pieces of a report as escaped HTML: cards, tables, lists, tabs."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fluxkit.view.figure_tables import (
+    comparison_table,
+    count_determined,
+    interval_table,
+    isotopologue_table,
+    worst_residuals,
+)
+from fluxkit.view.map_data import equation, format_flux
+from fluxkit.view.report_text import fit_in_words
+
+DIAGNOSTICS = {
+    "rhat_max": "largest R-hat (should be below 1.05)",
+    "ess_min": "fewest effective draws (should be above 100)",
+    "largest_residual": "largest residual (sd)",
+}
+
+
+def text(value: object) -> str:
+    """Return a value as HTML text, quotes and brackets escaped.
+
+    Parameters
+    ----------
+    value : object
+        Anything with a text form.
+    """
+    return escape(str(value), quote=True)
+
+
+def anchor(name: str) -> str:
+    """Return a name as an identifier: small letters, digits and dashes.
+
+    Parameters
+    ----------
+    name : str
+        Any text.
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "part"
+
+
+def listing(items: Iterable[str]) -> str:
+    """Return texts as a list; nothing where there are none.
+
+    Parameters
+    ----------
+    items : iterable of str
+        Plain texts.
+    """
+    items = list(items)
+    return "<ul>" + "".join(f"<li>{text(each)}</li>" for each in items) + "</ul>\n" if items else ""
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Return names and values as a list of definitions; nothing where there are none.
+
+    Parameters
+    ----------
+    values : mapping
+        Plain values.
+    """
+    if not values:
+        return ""
+    return "<dl>" + "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in values.items()) + "</dl>\n"
+
+
+def tabs(name: str, parts: Mapping[str, str]) -> str:
+    """Show one of several parts at a time; all of them on paper and without scripts.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, unique on the page.
+    parts : mapping of str to str
+        HTML by label.
+    """
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    buttons = "".join(
+        f'<button type="button" role="tab" id="{name}-tab-{i}" aria-controls="{name}-panel-{i}">{text(label)}</button>'
+        for i, label in enumerate(parts)
+    )
+    panels = "".join(
+        f'<div role="tabpanel" id="{name}-panel-{i}" aria-labelledby="{name}-tab-{i}">{part}</div>\n'
+        for i, part in enumerate(parts.values())
+    )
+    return f'<div class="tabs" role="tablist" hidden>{buttons}</div>\n{panels}'
+
+
+def table(
+    columns: Sequence[tuple[str, str]], rows: Iterable[tuple[str, Sequence[str]]], name: str = ""
+) -> str:
+    """Return a table that scrolls sideways where the screen is narrow.
+
+    Parameters
+    ----------
+    columns : sequence of (heading, class)
+        Class ``number`` stands right, ``wide`` vanishes on a phone.
+    rows : iterable of (class, cells)
+        Cells are HTML; the first heads its row.
+    name : str
+        Identifier; a named table is tall and scrolls.
+    """
+    head = "".join(f'<th class="{kind}" scope="col">{text(heading)}</th>' for heading, kind in columns)
+    body = ""
+    for kind, cells in rows:
+        first = f'<th class="{columns[0][1]}" scope="row">{cells[0]}</th>'
+        rest = "".join(
+            f'<td class="{c[1]}">{cell}</td>' for c, cell in zip(columns[1:], cells[1:], strict=True)
+        )
+        body += f'<tr class="{kind}">{first}{rest}</tr>\n'
+    identifier = f' id="{name}"' if name else ""
+    box = "scroll tall" if name else "scroll"
+    return (
+        f'<div class="{box}" tabindex="0"><table{identifier}><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>\n"
+    )
+
+
+def verdict_cards(estimates: Mapping[str, Any]) -> str:
+    """Return one card per sample: trusted or not, why, and how much is determined.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample.
+    """
+    cards = ""
+    for name, each in estimates.items():
+        trusted = each.verdict.trusted
+        badge = "✓ trusted" if trusted else "✗ not trusted"
+        known, free = count_determined(each)
+        reasons = [*each.verdict.reasons, f"{known} of {free} free net fluxes are determined by the data"]
+        if trusted and not each.verdict.reasons:
+            reasons.insert(
+                0, f"the fit {fit_in_words(each.p_value, each.degrees_of_freedom)}, and the chains agree"
+            )
+        cards += (
+            f'<div class="card {"trusted" if trusted else "untrusted"}"><h3>{text(name)} '
+            f'<span class="badge">{badge}</span></h3>{listing(_sentence(reason) for reason in reasons)}</div>\n'
+        )
+    return f'<div class="cards">{cards}</div>\n'
+
+
+def _sentence(words: str) -> str:
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+
+
+def fit_rows(estimates: Mapping[str, Any]) -> str:
+    """Return chi-square, degrees of freedom, p-value and worst residuals of each sample.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample.
+    """
+    columns = [
+        ("sample", ""), ("chi-square", "number"), ("degrees of freedom", "number"), ("p", "number"),
+        ("values", "number wide"), ("the fit", ""), ("worst residuals", ""),
+    ]  # fmt: skip
+    rows = []
+    for name, each in estimates.items():
+        worst = ", ".join(f"{what} ({size:+.1f} sd)" for what, size in worst_residuals(each)).replace(
+            "-", "−", 0
+        )
+        rows.append(
+            (
+                "",
+                (
+                    text(name), f"{each.ssr:.1f}", f"{each.degrees_of_freedom:.1f}", _probability(each.p_value),
+                    str(len(isotopologue_table(each))),
+                    text(fit_in_words(each.p_value, each.degrees_of_freedom)), text(worst),
+                ),
+            )
+        )  # fmt: skip
+    return table(columns, rows)
+
+
+def _probability(p: float) -> str:
+    if not np.isfinite(p):
+        return "–"
+    if p < 0.001:
+        return f"{p:.0e}" if p > 0 else "< 1e−300"
+    return f"{p:.3f}"
+
+
+def diagnostics_rows(estimates: Mapping[str, Any]) -> str:
+    """Return the numbers by which the sampling is judged, folded away.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample.
+    """
+    names = list(dict.fromkeys(key for each in estimates.values() for key in each.diagnostics))
+    if not names:
+        return ""
+    columns = [("", ""), *[(name, "number") for name in estimates]]
+    rows = [
+        (
+            "",
+            (
+                text(DIAGNOSTICS.get(key, key.replace("_", " "))),
+                *[
+                    f"{each.diagnostics.get(key, np.nan):.4g}".replace("nan", "–")
+                    for each in estimates.values()
+                ],
+            ),
+        )
+        for key in names
+    ]
+    return f"<details><summary>Sampling diagnostics</summary>{table(columns, rows)}</details>\n"
+
+
+def flux_rows(estimate: Any, name: str) -> str:
+    """Return every flux with its interval, and a filter above; what is not determined gets no value.
+
+    Parameters
+    ----------
+    estimate : FluxEstimate
+        One estimate.
+    name : str
+        Identifier of the table.
+    """
+    equations = {each.name: equation(each) for each in estimate.network.reactions}
+    unit = estimate.network.flux_unit
+    columns = [
+        ("reaction", ""), ("kind", "wide"), ("median", "number"), ("90 % interval", "number"), ("prior", "number wide"),
+        ("information", "wide"), ("", "status wide"),
+    ]  # fmt: skip
+    rows = []
+    for kind in ("net", "exchange"):
+        for row in interval_table(estimate, kind).to_dict("records"):
+            open_ = row["status"] == "not determined"
+            share = row["information"]
+            bar = f'<span class="bar"><i style="width:{100 * min(max(share, 0), 1):.0f}%"></i></span>'
+            suffix = " exchange" if kind == "exchange" else ""
+            label = f'{text(row["reaction"])}{suffix}<br><span class="equation wide">{text(equations[row["reaction"]])}</span>'
+            cells = (
+                label,
+                kind,
+                "open" if open_ else format_flux(row["median"]),
+                "fixed" if row["status"] == "fixed" else _range(row["lower"], row["upper"]),
+                _range(row["prior_lower"], row["prior_upper"]),
+                f"{bar} {max(share, 0):.0%}" if np.isfinite(share) and row["status"] != "fixed" else "–",
+                text(row["status"]),
+            )
+            rows.append(("open" if open_ else "", cells))
+    controls = (
+        f'<div class="filter" data-table="{name}" hidden><input type="search" placeholder="Reaction or metabolite" '
+        f'aria-label="Filter by reaction or metabolite"><label><input type="checkbox">determined only</label>'
+        f'<span class="hint">unit: {text(unit)}</span></div>\n'
+    )
+    return controls + table(columns, rows, name)
+
+
+def _range(lower: float, upper: float) -> str:
+    return f"{format_flux(lower)} to {format_flux(upper)}" if np.isfinite(lower) else "–"
+
+
+def comparison_rows(comparison: pd.DataFrame) -> str:
+    """Return differences, ratios where given, and probabilities.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        From :func:`fluxkit.inference.compare`.
+    """
+    checked = comparison_table(comparison)
+    ratio = {"ratio", "ratio_lower", "ratio_upper"} <= set(checked.columns)
+    both = {"first", "second"} <= set(checked.columns)
+    columns = [("", ""), ("kind", "wide")]
+    columns += [("first", "number wide"), ("second", "number wide")] if both else []
+    columns += [("difference", "number"), ("90 % interval", "number")]
+    columns += [("ratio", "number wide"), ("90 % interval", "number wide")] if ratio else []
+    columns += [("probability", "number"), ("", "status wide")]
+    rows = []
+    for row in checked.to_dict("records"):
+        cells = [text(row["reaction"]), text(row["kind"])]
+        cells += [format_flux(row["first"]), format_flux(row["second"])] if both else []
+        cells += [format_flux(row["difference"]), _range(row["difference_lower"], row["difference_upper"])]
+        cells += [format_flux(row["ratio"]), _range(row["ratio_lower"], row["ratio_upper"])] if ratio else []
+        chance = row["probability_changed"]
+        cells += [
+            "–" if not np.isfinite(chance) else "> 0.999" if chance > 0.999 else f"{chance:.3f}",
+            row["change"],
+        ]
+        rows.append(("open" if row["change"] == "no clear change" else "", cells))
+    return table(columns, rows)
+
+
+def weight_rows(estimates: Mapping[str, Any]) -> str:
+    """Return the fitted shares and dilutions, folded away, with their 90 % intervals.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample.
+    """
+    values: dict[str, dict[str, str]] = {}
+    for sample, each in estimates.items():
+        if "weight" not in each.posterior:
+            continue
+        draws = each.posterior["weight"]
+        for name in draws["weight"].values if "weight" in draws.dims else ():
+            low, middle, high = np.quantile(draws.sel(weight=name).values, [0.05, 0.5, 0.95])
+            values.setdefault(str(name), {})[sample] = f"{middle:.2f} ({low:.2f} to {high:.2f})"
+    if not values:
+        return ""
+    columns = [("share or dilution", ""), *[(name, "number") for name in estimates]]
+    rows = [
+        ("", (text(name), *[found.get(each, "–") for each in estimates])) for name, found in values.items()
+    ]
+    return f"<details><summary>Fitted shares and dilutions</summary>{table(columns, rows)}</details>\n"
+
+
+def data_notes(estimates: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """Return tracers, purity, natural isotopes and the notes that the data carry.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample; ``labeling`` is read.
+    notes : sequence of str
+        Further notes.
+    """
+    shown: dict[str, str] = {}
+    said = list(notes)
+    for sample, each in estimates.items():
+        attrs = each.labeling.attrs
+        tracers = json.loads(attrs.get("tracers") or "{}")
+        lines = {
+            f"tracers of {name}" if len(tracers) > 1 else "tracers": value for name, value in tracers.items()
+        }
+        if "purity" in attrs:
+            lines["isotopic purity"] = f"{float(attrs['purity']):.4g}"
+        if "natural_abundance" in attrs:
+            elements = attrs["natural_abundance"]
+            lines["natural isotopes"] = f"modelled for {elements}" if elements else "corrected in the data"
+        if attrs.get("source"):
+            lines["source"] = str(attrs["source"])
+        for key, value in lines.items():
+            known = shown.get(key)
+            shown[key] = value if known in (None, value) else f"{known}; {sample}: {value}"
+        own = json.loads(attrs.get("notes") or "[]")
+        said += [f"{sample}: {note}" if len(estimates) > 1 else str(note) for note in own]
+    return pairs(shown) + listing(dict.fromkeys(said))
+
+
+def references_list(references: Mapping[str, tuple[str, str]]) -> str:
+    """Return the sources with their DOIs.
+
+    Parameters
+    ----------
+    references : mapping of str to (text, DOI)
+        By topic.
+    """
+    items = ""
+    for topic, (words, doi) in references.items():
+        link = f', <a href="https://doi.org/{text(doi)}">doi:{text(doi)}</a>' if doi else ""
+        items += f"<li>{text(topic[:1].upper() + topic[1:])}: {text(words)}{link}.</li>"
+    return f"<ul>{items}</ul>\n"
