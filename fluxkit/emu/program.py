@@ -225,10 +225,9 @@ class _Builder:
             for emu in block:
                 self.known[(emu,)] = [[tape.constant(1.0)] + [None] * (size - 1) for _ in self.experiments]
             return
-        index = {(emu,): i for i, emu in enumerate(block)}
-        inner: list[dict[int, Slot]] = [
-            {} for _ in block
-        ]  # weight of each EMU of the block in the balance of another
+        index: dict[Source, int] = {(emu,): i for i, emu in enumerate(block)}
+        # Weight of each EMU of the block in the balance of another.
+        inner: list[dict[int, Slot]] = [{} for _ in block]
         outer: list[Slot] = [None] * len(block)  # total weight of sources outside the block
         supply = [[[None] * size for _ in self.experiments] for _ in block]  # weighted sum of these sources
         for i, emu in enumerate(block):
