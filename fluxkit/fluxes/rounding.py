@@ -5,7 +5,9 @@ import numpy as np
 from fluxkit.fluxes.polytope import chebyshev_centre
 from fluxkit.fluxes.sampling import hit_and_run
 
-_ROUNDS = ((128, 8), (512, 12))  # chains, kept draws of each
+_PILOTS = 12  # the most rounds before the last one
+_PILOT, _LAST = (128, 12), (512, 12)  # chains, kept draws of each
+_SETTLED = 0.4  # sd: the centre has stopped moving, but for the scatter of a pilot
 _SWEEPS = 10  # between kept draws: an autocorrelation of 0.05 to 0.1 on 39 free fluxes
 _STARTS = 2048
 
@@ -15,7 +17,7 @@ def rounded(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return centre, chart and draws: x = centre + chart z, with z of about zero mean and unit covariance.
 
-    The first chart comes from the analytic centre, the next ones from draws.
+    The first chart comes from the analytic centre, the next ones from draws, until the centre stays.
 
     Parameters
     ----------
@@ -37,9 +39,11 @@ def rounded(
     chart = np.linalg.inv(np.linalg.cholesky(hessian)).T
     draws = np.zeros((1, len(centre)))
     rng = np.random.default_rng(0)  # one network, one chart
-    for chains, keep in _ROUNDS:
+    last = False
+    for pilot in range(_PILOTS + 1):
+        chains, keep = _LAST if last else _PILOT
         rows = matrix @ chart
-        draws = hit_and_run(
+        kept = hit_and_run(
             draws[rng.integers(len(draws), size=chains)],
             walls @ chart,
             offsets - walls @ centre,
@@ -48,10 +52,14 @@ def rounded(
             sweeps=_SWEEPS,
             rng=rng,
             keep=keep,
-        )
-        points = centre + draws[keep // 3 :].reshape(-1, len(centre)) @ chart.T
+        )[keep // 3 :]
+        points = centre + kept.reshape(-1, len(centre)) @ chart.T
         centre, chart = points.mean(axis=0), symmetric_root(np.cov(points.T))
         draws = np.linalg.solve(chart, (points[-_STARTS:] - centre).T).T
+        if last:
+            break
+        moved = np.abs(kept.mean(axis=(0, 1))).max()
+        last = moved < _SETTLED or pilot == _PILOTS - 1
     return centre, chart, draws
 
 
