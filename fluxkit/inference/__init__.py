@@ -2,6 +2,7 @@
 
 from fluxkit.inference.comparison import Estimates, compare
 from fluxkit.inference.estimate import FluxEstimate, Verdict, load_estimate
+from fluxkit.inference.least_squares import fit_fluxes
 from fluxkit.inference.quantify import QuantifySettings, quantify
 from fluxkit.inference.sampling import SamplerSettings
 
@@ -12,6 +13,7 @@ __all__ = [
     "SamplerSettings",
     "Verdict",
     "compare",
+    "fit_fluxes",
     "load_estimate",
     "quantify",
 ]

@@ -7,8 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from fluxkit.emu import build_program, decompose, simulate_mids
-from fluxkit.fluxes import FluxSpace, directed_fluxes, flux_space, prior_coordinates
-from fluxkit.fluxes.entropic import entropic_map
+from fluxkit.fluxes import FluxSpace, directed_fluxes, entropic_map, flux_space, prior_coordinates
 from fluxkit.labeling import Tracers
 from fluxkit.labeling.mixing import build_mixing
 from fluxkit.labeling.programs import input_mids

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.errors import ModelError
-from fluxkit.fluxes import flux_space
-from fluxkit.fluxes.entropic import EntropicMap, entropic_map
+from fluxkit.fluxes import EntropicMap, flux_space
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary, encode_labeling
 from fluxkit.networks import Network
 
@@ -21,6 +19,42 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "models"
 WEIGHTS, CARD = "model.safetensors", "card.json"
+_CHART = "chart."
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """The net flux coordinates that a model was trained in, kept with it.
+
+    Rounding rests on random draws, whose last digits differ between processors, so a model keeps its own coordinates and
+    hands over net fluxes.
+
+    Parameters
+    ----------
+    map : EntropicMap
+        From unbounded coordinates to rounded ones.
+    origin, basis : numpy.ndarray
+        net = origin + basis z, shapes ``(reaction,)`` and ``(reaction, free)``.
+    """
+
+    map: EntropicMap
+    origin: np.ndarray
+    basis: np.ndarray
+
+    def net(self, u: np.ndarray) -> np.ndarray:
+        """Return net fluxes ``(..., reaction)`` of unbounded coordinates ``(..., free)``."""
+        return self.origin + self.map.to_polytope(u) @ self.basis.T
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything by name, for storage."""
+        parts = {name: getattr(self.map, name) for name in ("walls", "offsets", "shift", "scale")}
+        return {**parts, "weight": np.array([self.map.weight]), "origin": self.origin, "basis": self.basis}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Chart":
+        """Rebuild from :meth:`arrays`."""
+        parts = {name: arrays[name] for name in ("walls", "offsets", "shift", "scale")}
+        return cls(EntropicMap(weight=float(arrays["weight"][0]), **parts), arrays["origin"], arrays["basis"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +67,15 @@ class FluxModel:
         What it can read.
     network : PosteriorNetwork
         The trained weights.
+    chart : Chart
+        From the coordinates that the weights speak of to net fluxes.
     card : dict
         How it was trained, on what prior, and how calibrated it is.
     """
 
     vocabulary: Vocabulary
     network: "PosteriorNetwork"
+    chart: "Chart"
     card: dict[str, Any]
 
     @property
@@ -80,16 +117,8 @@ class FluxModel:
         space = flux_space(self.vocabulary.network)
         first, second = len(space.free), len(space.free) + space.exchange_scale.size
         far = np.clip(drawn[:, :first], -30, 30)  # beyond, float64 cannot tell a point from its wall
-        return self._map.to_polytope(far), np.clip(drawn[:, first:second], -5, 5), drawn[:, second:]
-
-    @property
-    def _map(self) -> EntropicMap:
-        return _cached_map(self.vocabulary.network)
-
-
-@lru_cache(maxsize=8)
-def _cached_map(network: Network) -> EntropicMap:
-    return entropic_map(flux_space(network))
+        z = space.coordinates(self.chart.net(far))
+        return z, np.clip(drawn[:, first:second], -5, 5), drawn[:, second:]
 
 
 def save_model(model: FluxModel, folder: str | Path) -> Path:
@@ -107,11 +136,14 @@ def save_model(model: FluxModel, folder: str | Path) -> Path:
     pathlib.Path
         The folder.
     """
+    import torch
     from safetensors.torch import save
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = save({name: value.contiguous() for name, value in model.network.state_dict().items()})
+    tensors = {name: value.contiguous() for name, value in model.network.state_dict().items()}
+    tensors |= {f"{_CHART}{name}": torch.tensor(value) for name, value in model.chart.arrays().items()}
+    weights = save(tensors)
     card = {**model.card, "sha256": hashlib.sha256(weights).hexdigest()}
     for name, content in ((WEIGHTS, weights), (CARD, (json.dumps(card, indent=2) + "\n").encode())):
         part = folder / f".{name}.part"
@@ -161,9 +193,11 @@ def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:
 
     from fluxkit.learning.architecture import PosteriorNetwork
 
+    tensors = load(content)
+    chart = {name.removeprefix(_CHART): tensors.pop(name).numpy() for name in list(tensors) if name.startswith(_CHART)}
     posterior = PosteriorNetwork(**settings)
-    posterior.load_state_dict(load(content))
-    return FluxModel(build_vocabulary(network, tracers), posterior.eval(), card)
+    posterior.load_state_dict(tensors)
+    return FluxModel(build_vocabulary(network, tracers), posterior.eval(), Chart.from_arrays(chart), card)
 
 
 def has_model(network: Network) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fluxkit import __version__
 from fluxkit.errors import ModelError
-from fluxkit.learning import ExperimentSettings, FluxModel, save_model
+from fluxkit.learning import Chart, ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network
 
@@ -38,8 +38,8 @@ class TrainingSettings:
         Seed of weights and experiments.
     """
 
-    steps: int = 11_000
-    minutes: float = 25.0
+    steps: int = 8_000
+    minutes: float = 27.0
     batch_size: int = 256
     learning_rate: float = 1e-3
     width: int = 48
@@ -122,7 +122,8 @@ def train(
         raise ModelError("training diverged: the validation loss is not finite. Lower the learning rate.")
     card = _card(vocabulary, settings, experiments, architecture)
     card["training"] |= {"steps_run": trainer.global_step, "seconds": round(time.perf_counter() - begin), **metrics}
-    model = FluxModel(vocabulary, module.network.cpu().eval(), card)
+    chart = Chart(data.simulator.map, data.simulator.space.origin, data.simulator.space.basis)
+    model = FluxModel(vocabulary, module.network.cpu().eval(), chart, card)
     card["calibration"] = calibrate(model, data.simulator)
     if out is not None:
         save_model(model, out)

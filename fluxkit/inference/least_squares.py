@@ -1,0 +1,189 @@
+"""Classical flux fitting: multi-start least squares without a prior, with Monte Carlo intervals.
+
+For comparison with the posterior and with other tools, and for small networks that the data determine. Bounds of the
+free fluxes enter as stiff penalties, as is usual; scipy's trust-region reflective solver does the rest on exact
+Jacobians (Branch, Coleman & Li 1999, doi:10.1137/S1064827595289108).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import least_squares
+from threadpoolctl import threadpool_limits
+
+from fluxkit.errors import LabelingError
+from fluxkit.fluxes import prior_coordinates
+from fluxkit.inference.comparison import Estimates
+from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.estimate import FluxEstimate
+from fluxkit.inference.quantify import assemble, build_density
+from fluxkit.inference.refinement import Refined
+from fluxkit.inference.sampling import Chains
+from fluxkit.labeling import check_labeling, pool_replicates, split_samples
+from fluxkit.networks import Network
+
+PENALTY = 1e3  # residual per unit of rounded flux beyond a bound
+_REACH = 4.0  # of exchange and weight coordinates: beyond, nothing changes
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Least-squares fits from several starts, best first.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        Shape ``(start, parameter)``; inside the flux polytope.
+    ssr : numpy.ndarray
+        Sum of squared residuals of the data, shape ``(start,)``.
+    """
+
+    points: np.ndarray
+    ssr: np.ndarray
+
+
+def least_squares_fits(
+    density: FluxDensity, starts: np.ndarray, *, prior: bool = False, evaluations: int = 200
+) -> FitResult:
+    """Fit from each start.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        Residuals and Jacobians; its prior counts only if asked for.
+    starts : numpy.ndarray
+        Shape ``(start, parameter)``.
+    prior : bool
+        Whether to add the normal part of the prior as residuals (a regularised fit).
+    evaluations : int
+        Most evaluations per start.
+    """
+    bounded = len(density.space.free)
+    upper = np.full(density.size, np.inf)
+    upper[bounded:] = _REACH
+    points, ssr = [], []
+    for start in np.clip(starts, -upper, upper):
+        solved = least_squares(
+            lambda x: _residuals(density, x, prior),
+            np.clip(start, -upper + 1e-6, upper - 1e-6),
+            jac=lambda x: _jacobian(density, x, prior),
+            bounds=(-upper, upper),
+            max_nfev=evaluations,
+            x_scale="jac",
+        )
+        point = _pull_inside(density, solved.x)
+        residual = density.residuals(point[None])[0]
+        points.append(point)
+        ssr.append(float(residual @ residual))
+    order = np.argsort(ssr)
+    return FitResult(np.array(points)[order], np.array(ssr)[order])
+
+
+def _residuals(density: FluxDensity, point: np.ndarray, prior: bool) -> np.ndarray:
+    space = density.space
+    z = point[: len(space.free)]
+    beyond = np.maximum(space.walls @ z - space.offsets, 0.0) * PENALTY
+    parts = [density.residuals(point[None])[0], beyond]
+    if prior:
+        parts += [space.prior_matrix @ z - space.prior_offset, point[len(space.free) :]]
+    return np.concatenate(parts)
+
+
+def _jacobian(density: FluxDensity, point: np.ndarray, prior: bool) -> np.ndarray:
+    space, free = density.space, len(density.space.free)
+    rows = [density.residuals_with_jacobian(point[None])[1][0]]
+    active = (space.walls @ point[:free] > space.offsets)[:, None]
+    penalty = np.zeros((len(space.offsets), density.size))
+    penalty[:, :free] = PENALTY * space.walls * active
+    rows.append(penalty)
+    if prior:
+        regular = np.zeros((len(space.prior_offset) + density.size - free, density.size))
+        regular[: len(space.prior_offset), :free] = space.prior_matrix
+        regular[len(space.prior_offset) :, free:] = np.eye(density.size - free)
+        rows.append(regular)
+    return np.concatenate(rows)
+
+
+def _pull_inside(density: FluxDensity, point: np.ndarray) -> np.ndarray:
+    space, free = density.space, len(density.space.free)
+    ratio = float(((space.walls @ point[:free]) / space.offsets).max())
+    point = point.copy()
+    point[:free] /= max(1.0, ratio)
+    return point
+
+
+def fit_fluxes(
+    labeling: xr.Dataset,
+    network: Network,
+    *,
+    starts: int = 10,
+    monte_carlo: int = 20,
+    pool: bool = True,
+    seed: int = 0,
+) -> FluxEstimate | Estimates:
+    """Fit fluxes by classical multi-start least squares.
+
+    Parameters
+    ----------
+    labeling : xarray.Dataset
+        Measured labeling with standard deviations.
+    network : Network
+        The network.
+    starts : int
+        Random starts.
+    monte_carlo : int
+        Refits of data with fresh noise; their scatter gives the intervals.
+    pool : bool
+        Whether to pool the replicates of each condition.
+    seed : int
+        Seed of starts and noise.
+
+    Returns
+    -------
+    FluxEstimate or Estimates
+        The posterior holds the Monte Carlo refits as one chain. They ignore the prior, so a flux that the data do not
+        determine lands anywhere between its bounds.
+
+    Raises
+    ------
+    LabelingError
+        The dataset breaks a rule, has no standard deviations, or fewer than 2 starts or refits are asked for.
+    """
+    check_labeling(labeling, network)
+    if "mid_sd" not in labeling:
+        raise LabelingError("labeling has no standard deviations; read it with a noise model, or simulate it with noise=.")
+    if starts < 1 or monte_carlo < 2:
+        raise LabelingError(f"starts = {starts} and monte_carlo = {monte_carlo}: at least 1 start and 2 refits are needed.")
+    parts = pool_replicates(labeling) if pool else split_samples(labeling)
+    with threadpool_limits(1, "blas"):
+        fits = {name: _fit_one(part, network, name, starts, monte_carlo, seed + i) for i, (name, part) in enumerate(parts.items())}
+    return next(iter(fits.values())) if "sample" not in labeling.dims else Estimates(fits)
+
+
+def _fit_one(labeling: xr.Dataset, network: Network, name: str, starts: int, monte_carlo: int, seed: int) -> FluxEstimate:
+    rng = np.random.default_rng(seed)
+    density = build_density(labeling, network)
+    fits = least_squares_fits(density, random_points(density, starts, rng))
+    best = fits.points[0]
+    draws, levels = [], []
+    fitted = np.nan_to_num(density.prediction(best[None])[0])
+    for _ in range(monte_carlo):
+        noisy = fitted + density.sd * rng.standard_normal(fitted.shape)
+        refit = least_squares_fits(density.with_data(noisy), best[None], evaluations=60)
+        draws.append(refit.points[0])
+        levels.append(-0.5 * refit.ssr[0])
+    residual, jacobian = density.residuals_with_jacobian(fits.points)
+    data = jacobian.swapaxes(1, 2) @ jacobian
+    ridge = 1e-6 * np.eye(density.size)
+    refined = Refined(fits.points, 0.5 * fits.ssr, data + ridge, data, 0)
+    stacked = np.array(draws)[None]
+    chains = Chains(stacked, np.array(levels)[None], np.ones(density.size), np.full(density.size, monte_carlo), 1.0, 0, 0.0, True)
+    extra = {"monte_carlo": float(monte_carlo), "ess_min": np.inf}
+    return assemble(density, labeling, name, refined, chains, rng, extra)
+
+
+def random_points(density: FluxDensity, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw starting points from the prior, shape ``(count, parameter)``."""
+    z, y = prior_coordinates(density.space, count, rng)
+    return np.concatenate([z, y, rng.standard_normal((count, len(density.measurement.weight_names)))], axis=1)
