@@ -2,8 +2,10 @@
 
 from fluxkit.inference.comparison import Estimates, compare
 from fluxkit.inference.estimate import FluxEstimate, Verdict, load_estimate
+from fluxkit.inference.goodness import fit_statistics
 from fluxkit.inference.least_squares import fit_fluxes
-from fluxkit.inference.quantify import QuantifySettings, quantify
+from fluxkit.inference.problem import QuantifySettings
+from fluxkit.inference.quantify import quantify
 from fluxkit.inference.sampling import SamplerSettings
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "Verdict",
     "compare",
     "fit_fluxes",
+    "fit_statistics",
     "load_estimate",
     "quantify",
 ]

@@ -53,7 +53,9 @@ class Estimates(Mapping[str, FluxEstimate]):
         return write_fluxes(self._estimates, path)
 
 
-def compare(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None = None) -> pd.DataFrame:
+def compare(
+    first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Compare two estimates of the same network.
 
     The posteriors are independent, so their draws are paired at random.
@@ -95,10 +97,21 @@ def compare(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, 
 def _pairs(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None):
     if quantities is not None:
         for name, expression in quantities.items():
-            yield name, "quantity", first.quantity(expression).values.ravel(), second.quantity(expression).values.ravel()
+            yield (
+                name,
+                "quantity",
+                first.quantity(expression).values.ravel(),
+                second.quantity(expression).values.ravel(),
+            )
         return
     network = first.network
-    for kind, columns in (("net", range(len(network.reactions))), ("exchange", np.flatnonzero(network.reversible))):
-        draws = [each.posterior[f"{kind}_flux"].values.reshape(-1, len(network.reactions)) for each in (first, second)]
+    for kind, columns in (
+        ("net", range(len(network.reactions))),
+        ("exchange", np.flatnonzero(network.reversible)),
+    ):
+        draws = [
+            each.posterior[f"{kind}_flux"].values.reshape(-1, len(network.reactions))
+            for each in (first, second)
+        ]
         for i in columns:
             yield network.reaction_names[i], kind, draws[0][:, i], draws[1][:, i]

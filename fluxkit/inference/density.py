@@ -84,14 +84,17 @@ class FluxDensity:
         z, y, w = self.split(points)
         net = self.space.net(z)
         exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
-        fluxes = directed_fluxes(self.space.network, np.where(self._one_way, np.maximum(net, 0.0), net), exchange)
+        fluxes = directed_fluxes(
+            self.space.network, np.where(self._one_way, np.maximum(net, 0.0), net), exchange
+        )
         mids = simulate_mids(self.program, fluxes)
         prediction, back = self.measurement.value_and_pullback(mids, ndtr(w))
         return _Model(net, slope, fluxes, mids, prediction, back, (log_prior, by_y))
 
     def _residual(self, prediction: np.ndarray) -> np.ndarray:
         """Standardised residuals ``(model - measured) / sd`` of the data, shape ``(n, datum)``; a censored zero
-        counts only what exceeds its limit."""
+        counts only what exceeds its limit.
+        """
         model = prediction.reshape(len(prediction), -1)[:, self.known]
         difference = model - np.where(self.censored, self._limit, self._data)
         return np.where(self.censored, np.maximum(difference, 0.0), difference) * self._scale

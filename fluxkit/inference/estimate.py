@@ -105,7 +105,8 @@ class FluxEstimate:
         scale = np.log if kind == "exchange" else np.asarray
         floor = 1e-9 if kind == "exchange" else -np.inf
         width, prior_width = (
-            scale(np.maximum(b, floor)) - scale(np.maximum(a, floor)) for a, b in ((lower, upper), (prior_lower, prior_upper))
+            scale(np.maximum(b, floor)) - scale(np.maximum(a, floor))
+            for a, b in ((lower, upper), (prior_lower, prior_upper))
         )
         free = prior_width > 1e-9 * self.network.normalising_flux
         information = np.where(free, 1 - width / np.where(free, prior_width, 1.0), np.nan)
@@ -211,7 +212,9 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
             record = json.loads(tree.attrs["fluxkit_estimate"])
             groups = {name: tree[name].to_dataset().load() for name in _GROUPS}
     except (OSError, KeyError, ValueError) as error:
-        raise ModelError(f"cannot read an estimate from {str(path)!r} ({error}); check the path, or quantify again.") from error
+        raise ModelError(
+            f"cannot read an estimate from {str(path)!r} ({error}); check the path, or quantify again."
+        ) from error
     if record["fingerprint"] != network.fingerprint:
         raise ModelError(
             f"the estimate in {str(path)!r} belongs to another version of network {record['network']!r}; quantify again."
@@ -238,7 +241,18 @@ def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Pat
     path : str or pathlib.Path
         Usually ``fluxes.csv``; appears whole or not at all.
     """
-    columns = ["sample", "reaction", "kind", "best", "median", "lower", "upper", "information", "determined", "unit"]
+    columns = [
+        "sample",
+        "reaction",
+        "kind",
+        "best",
+        "median",
+        "lower",
+        "upper",
+        "information",
+        "determined",
+        "unit",
+    ]
     table = pd.concat([each.intervals.assign(sample=name) for name, each in estimates.items()])[columns]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,16 +14,17 @@ from threadpoolctl import threadpool_limits
 
 from fluxkit.errors import LabelingError
 from fluxkit.fluxes import prior_coordinates
+from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.quantify import assemble, build_density
+from fluxkit.inference.problem import build_density
 from fluxkit.inference.refinement import Refined
 from fluxkit.inference.sampling import Chains
 from fluxkit.labeling import check_labeling, pool_replicates, split_samples
 from fluxkit.networks import Network
 
-PENALTY = 1e3  # residual per unit of rounded flux beyond a bound
+PENALTY = 100.0  # residual per unit of rounded flux beyond a bound
 _REACH = 4.0  # of exchange and weight coordinates: beyond, nothing changes
 
 
@@ -152,16 +153,25 @@ def fit_fluxes(
     """
     check_labeling(labeling, network)
     if "mid_sd" not in labeling:
-        raise LabelingError("labeling has no standard deviations; read it with a noise model, or simulate it with noise=.")
+        raise LabelingError(
+            "labeling has no standard deviations; read it with a noise model, or simulate it with noise=."
+        )
     if starts < 1 or monte_carlo < 2:
-        raise LabelingError(f"starts = {starts} and monte_carlo = {monte_carlo}: at least 1 start and 2 refits are needed.")
+        raise LabelingError(
+            f"starts = {starts} and monte_carlo = {monte_carlo}: at least 1 start and 2 refits are needed."
+        )
     parts = pool_replicates(labeling) if pool else split_samples(labeling)
     with threadpool_limits(1, "blas"):
-        fits = {name: _fit_one(part, network, name, starts, monte_carlo, seed + i) for i, (name, part) in enumerate(parts.items())}
+        fits = {
+            name: _fit_one(part, network, name, starts, monte_carlo, seed + i)
+            for i, (name, part) in enumerate(parts.items())
+        }
     return next(iter(fits.values())) if "sample" not in labeling.dims else Estimates(fits)
 
 
-def _fit_one(labeling: xr.Dataset, network: Network, name: str, starts: int, monte_carlo: int, seed: int) -> FluxEstimate:
+def _fit_one(
+    labeling: xr.Dataset, network: Network, name: str, starts: int, monte_carlo: int, seed: int
+) -> FluxEstimate:
     rng = np.random.default_rng(seed)
     density = build_density(labeling, network)
     fits = least_squares_fits(density, random_points(density, starts, rng))
@@ -178,7 +188,16 @@ def _fit_one(labeling: xr.Dataset, network: Network, name: str, starts: int, mon
     ridge = 1e-6 * np.eye(density.size)
     refined = Refined(fits.points, 0.5 * fits.ssr, data + ridge, data, 0)
     stacked = np.array(draws)[None]
-    chains = Chains(stacked, np.array(levels)[None], np.ones(density.size), np.full(density.size, monte_carlo), 1.0, 0, 0.0, True)
+    chains = Chains(
+        stacked,
+        np.array(levels)[None],
+        np.ones(density.size),
+        np.full(density.size, monte_carlo),
+        1.0,
+        0,
+        0.0,
+        True,
+    )
     extra = {"monte_carlo": float(monte_carlo), "ess_min": np.inf}
     return assemble(density, labeling, name, refined, chains, rng, extra)
 

@@ -137,7 +137,9 @@ class _Ensemble:
         with np.errstate(invalid="ignore", over="ignore"):
             change = log_density - 0.5 * np.einsum("kp,kp->k", velocity, velocity) - energy
         inside = (position[:, : self.bounded] @ self.walls.T <= self.offsets + 1e-9).all(axis=1)
-        probability = np.where(np.isfinite(change) & inside, np.exp(np.minimum(np.nan_to_num(change, nan=-1e9), 0.0)), 0.0)
+        probability = np.where(
+            np.isfinite(change) & inside, np.exp(np.minimum(np.nan_to_num(change, nan=-1e9), 0.0)), 0.0
+        )
         accept = self.rng.random(len(position)) < probability
         self.position = np.where(accept[:, None], position, self.position)
         self.gradient = np.where(accept[:, None], gradient, self.gradient)
@@ -243,7 +245,9 @@ def _passes(rhat: np.ndarray, effective: np.ndarray, settings: SamplerSettings) 
     return bool(rhat.max() < settings.rhat and effective.min() > settings.effective_draws)
 
 
-def _warm_up(ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSettings, begin: float, tell) -> None:
+def _warm_up(
+    ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSettings, begin: float, tell
+) -> None:
     """Adapt step size and metric over growing windows; the guess counts as some draws of its own."""
     size = covariance.shape[0]
     previous = np.empty((0, size))
@@ -251,7 +255,9 @@ def _warm_up(ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSetti
         if time.perf_counter() - begin > 0.6 * settings.seconds:
             break
         length = 0.5 if k == 0 else 1.5
-        draws, _ = ensemble.advance(count, length, gain=0.12 if k == 0 else 0.06, target=settings.target_acceptance)
+        draws, _ = ensemble.advance(
+            count, length, gain=0.12 if k == 0 else 0.06, target=settings.target_acceptance
+        )
         lost = ensemble.rescue()
         kept = draws[count // 4 :, ~lost].reshape(-1, size)
         pooled = np.concatenate([previous, kept])

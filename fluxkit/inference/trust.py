@@ -11,7 +11,9 @@ EFFECTIVE_DRAWS = 100.0
 RESIDUAL = 5.0
 
 
-def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset) -> Verdict:
+def judge(
+    ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset
+) -> Verdict:
     """Judge an estimate by its fit and its chains.
 
     Parameters
@@ -31,7 +33,9 @@ def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, flo
     """
     reasons = []
     if freedom <= 0:
-        reasons.append("there are no more data than parameters, so the fit cannot be tested; measure more fragments")
+        reasons.append(
+            "there are no more data than parameters, so the fit cannot be tested; measure more fragments"
+        )
     elif p_value < P_VALUE:
         reasons.append(
             f"the network does not explain the data within their errors (chi-square {ssr:.0f} at {freedom:.0f} degrees "
@@ -52,5 +56,10 @@ def _worst(fit: xr.Dataset, count: int = 3) -> str:
     residual = np.abs(fit["residual"].values)
     flat = np.argsort(-np.nan_to_num(residual).ravel())[:count]
     columns = flat % residual.shape[1]
-    pairs = zip(fit["fragment"].values[columns], fit["mass_shift"].values[columns], residual.ravel()[flat], strict=True)
+    pairs = zip(
+        fit["fragment"].values[columns],
+        fit["mass_shift"].values[columns],
+        residual.ravel()[flat],
+        strict=True,
+    )
     return ", ".join(f"{fragment} M+{shift} ({size:.1f} sd)" for fragment, shift, size in pairs)

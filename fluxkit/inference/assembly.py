@@ -1,0 +1,91 @@
+"""From points to an estimate: fluxes, fit statistics and a verdict."""
+
+import json
+
+import numpy as np
+import xarray as xr
+from scipy.special import ndtr
+
+from fluxkit.fluxes import prior_coordinates
+from fluxkit.inference.chi_square import chi_square
+from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.estimate import FluxEstimate
+from fluxkit.inference.refinement import Refined
+from fluxkit.inference.sampling import Chains
+from fluxkit.inference.trust import judge
+
+_KEPT_DRAWS = 250  # per chain, in the result
+_PRIOR_DRAWS = 4000
+
+
+def assemble(
+    density: FluxDensity, labeling, name: str, refined: Refined, chains: Chains, rng, extra
+) -> FluxEstimate:
+    """Turn points into fluxes, fit statistics and a verdict."""
+    network = density.space.network
+    keep = np.unique(np.linspace(0, chains.draws.shape[1] - 1, _KEPT_DRAWS).astype(int))
+    posterior = _fluxes(density, chains.draws[:, keep], ("chain", "draw")).assign(
+        log_density=(("chain", "draw"), chains.log_density[:, keep])
+    )
+    z, y = prior_coordinates(density.space, _PRIOR_DRAWS, rng)
+    empty = np.zeros((len(z), len(density.measurement.weight_names)))
+    prior = _fluxes(density, np.concatenate([z, y, empty], axis=1), ("draw",)).drop_vars("weight")
+    point = refined.points[:1]
+    residual = density.residuals(point)[0]
+    fit = _fit(density, labeling, point, residual)
+    ssr, freedom, p_value, determined = chi_square(density, refined)
+    diagnostics = {
+        "rhat_max": float(chains.rhat.max()),
+        "ess_min": float(chains.effective_draws.min()),
+        "acceptance": chains.acceptance,
+        "draws": float(chains.draws.shape[0] * chains.draws.shape[1]),
+        "gradients": float(chains.gradients),
+        "seconds": chains.seconds,
+        "starts_at_best": float(np.sum(refined.objective - refined.objective[0] < 2)),
+        "parameters_determined": determined,
+        "largest_residual": float(np.abs(residual).max(initial=0.0)),
+        **extra,
+    }
+    best = _fluxes(density, point, ("draw",)).isel(draw=0)
+    verdict = judge(ssr, freedom, p_value, diagnostics, fit)
+    return FluxEstimate(
+        network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict
+    )
+
+
+def _fluxes(density: FluxDensity, points: np.ndarray, dims: tuple[str, ...]) -> xr.Dataset:
+    network = density.space.network
+    z, y, w = density.split(points)
+    exchange = np.zeros((*points.shape[:-1], len(network.reactions)))
+    exchange[..., network.reversible] = density.space.exchange(y)
+    units = {"units": network.flux_unit}
+    return xr.Dataset(
+        {
+            "net_flux": ((*dims, "reaction"), density.space.net(z), units),
+            "exchange_flux": ((*dims, "reaction"), exchange, units),
+            "weight": ((*dims, "weight_name"), ndtr(w)),
+        },
+        coords={
+            "reaction": list(network.reaction_names),
+            "weight_name": list(density.measurement.weight_names),
+        },
+        attrs={"network": network.name, "units": network.flux_unit},
+    )
+
+
+def _fit(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, residual: np.ndarray) -> xr.Dataset:
+    shape = density.measured.shape
+    standardised = np.full(density.measured.size, np.nan)
+    standardised[density.known] = residual
+    measured = np.full(density.measured.size, np.nan)
+    measured[density.known] = density.measured.ravel()[density.known]
+    dims = ("experiment", "isotopologue")
+    fields = {
+        "measured": measured.reshape(shape),
+        "fitted": density.prediction(point)[0],
+        "sd": density.sd,
+        "residual": standardised.reshape(shape),
+    }
+    coords = {name: labeling[name] for name in ("fragment", "mass_shift")}
+    coords["experiment"] = list(json.loads(labeling.attrs["tracers"]))
+    return xr.Dataset({name: (dims, value) for name, value in fields.items()}, coords=coords)

@@ -1,0 +1,38 @@
+"""The chi-square test of the best fit."""
+
+import numpy as np
+from scipy.stats import chi2
+
+from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.refinement import Refined
+
+
+def chi_square(density: FluxDensity, refined: Refined) -> tuple[float, float, float, float]:
+    """Test the best fit.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    refined : Refined
+        Its refined points; the first is tested.
+
+    Returns
+    -------
+    ssr : float
+        Sum of squared residuals.
+    degrees_of_freedom : float
+        Independent data, without censored zeros below their limit (they tell nothing), minus the parameters that the
+        data determine.
+    p_value : float
+        Probability of a larger sum; NaN without degrees of freedom.
+    determined : float
+        Number of parameters that the data determine rather than the prior: the trace of the data's share of the
+        posterior precision.
+    """
+    residual = density.residuals(refined.points[:1])[0]
+    determined = float(np.trace(np.linalg.solve(refined.precision[0], refined.data_precision[0])))
+    silent = int(np.sum(density.censored & (residual <= 0)))
+    freedom = density.measurement.n_independent - silent - determined
+    ssr = float(residual @ residual)
+    return ssr, freedom, float(chi2.sf(ssr, freedom)) if freedom > 0 else float("nan"), determined

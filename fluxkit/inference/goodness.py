@@ -1,0 +1,69 @@
+"""Goodness of fit of every sample on its own: the best fit, without sampling."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from fluxkit.inference.chi_square import chi_square
+from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts
+from fluxkit.inference.refinement import Refined, refine
+from fluxkit.labeling import split_samples
+from fluxkit.learning import FluxModel
+from fluxkit.networks import Network
+
+
+def fit_statistics(
+    labeling: xr.Dataset,
+    network: Network,
+    *,
+    model: FluxModel | str | None = "shipped",
+    starts: int = 8,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Fit every sample by itself.
+
+    Parameters
+    ----------
+    labeling : xarray.Dataset
+        Measured labeling with standard deviations.
+    network : Network
+        The network.
+    model : FluxModel, str or None
+        As for :func:`fluxkit.quantify`.
+    starts : int
+        Refined starts per sample.
+    seed : int
+        Seed of the starts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per sample: ``sample``, ``data`` (independent values), ``chi_square``, ``degrees_of_freedom``,
+        ``p_value``, ``largest_residual`` (in sd) and ``where`` it is.
+    """
+    chosen = choose_model(model, network)
+    rows = []
+    with threadpool_limits(1, "blas"):
+        for i, (name, part) in enumerate(split_samples(labeling).items()):
+            rng = np.random.default_rng(seed + i)
+            density = build_density(part, network)
+            points, _ = find_starts(density, part, chosen, QuantifySettings(starts=starts), rng)
+            rows.append({"sample": name, **_row(density, refine(density, points), part)})
+    return pd.DataFrame(rows)
+
+
+def _row(density: FluxDensity, refined: Refined, labeling: xr.Dataset) -> dict[str, object]:
+    residual = density.residuals(refined.points[:1])[0]
+    ssr, freedom, p_value, _ = chi_square(density, refined)
+    worst = int(np.abs(residual).argmax())
+    column = density.known[worst] % labeling.sizes["isotopologue"]
+    return {
+        "data": density.measurement.n_independent,
+        "chi_square": ssr,
+        "degrees_of_freedom": freedom,
+        "p_value": p_value,
+        "largest_residual": float(residual[worst]),
+        "where": f"{labeling['fragment'].values[column]} M+{labeling['mass_shift'].values[column]}",
+    }

@@ -1,0 +1,105 @@
+"""From a dataset to a posterior density and to the points where the search starts."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from fluxkit.fluxes import flux_space, prior_coordinates
+from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.sampling import SamplerSettings
+from fluxkit.labeling import measurement_model, normalise_experiments
+from fluxkit.labeling.programs import labeling_program
+from fluxkit.learning import FluxModel, has_model, load_model
+from fluxkit.networks import Network, check_reachable
+
+
+@dataclass(frozen=True)
+class QuantifySettings:
+    """How thoroughly to look for the best fluxes and to sample around them.
+
+    Parameters
+    ----------
+    starts : int
+        Refined starts; with a learned model half of them come from the network, the rest from the prior.
+    learned_draws : int
+        Draws of the network from which the most probable become starts.
+    sampler : SamplerSettings
+        Chains and stopping rule.
+    prior : str
+        ``"targets"``, or ``"uniform"`` for comparisons; see :func:`fluxkit.draw_fluxes`.
+    """
+
+    starts: int = 16
+    learned_draws: int = 256
+    sampler: SamplerSettings = SamplerSettings()
+    prior: str = "targets"
+
+
+def choose_model(model: FluxModel | str | None, network: Network) -> FluxModel | None:
+    """Return the posterior network that the ``model`` argument of public functions means.
+
+    Parameters
+    ----------
+    model : FluxModel, str or None
+        A model, ``"shipped"`` for the bundled one where there is one, the folder of a saved one, or none.
+    network : Network
+        The network that it must belong to.
+    """
+    if isinstance(model, FluxModel) or model is None:
+        return model
+    if model == "shipped":
+        return load_model(network) if has_model(network) else None
+    return load_model(network, model)
+
+
+def build_density(labeling: xr.Dataset, network: Network, prior: str = "targets") -> FluxDensity:
+    """Return the exact posterior density of one sample.
+
+    Parameters
+    ----------
+    labeling : xarray.Dataset
+        Labeling without a sample dimension, with ``mid_sd``.
+    network : Network
+        The network.
+    prior : str
+        ``"targets"`` or ``"uniform"``.
+    """
+    experiments = normalise_experiments(json.loads(labeling.attrs["tracers"]), network)
+    measurement = measurement_model(network, labeling)
+    labeled = {pool for each in experiments.values() for pool in each.labeled_pools}
+    if labeled:
+        check_reachable(network, measurement.fragments, labeled)
+    program = labeling_program(
+        network, measurement.fragments, tuple(experiments.values()), float(labeling.attrs["purity"])
+    )
+    shape = (len(experiments), labeling.sizes["isotopologue"])
+    arrays = {
+        name: labeling[name].values.reshape(shape) if name in labeling else np.full(shape, np.nan)
+        for name in ("mid", "mid_sd", "mid_limit")
+    }
+    return FluxDensity(
+        flux_space(network, prior), program, measurement, arrays["mid"], arrays["mid_sd"], arrays["mid_limit"]
+    )
+
+
+def find_starts(density: FluxDensity, labeling, model: FluxModel | None, settings: QuantifySettings, rng):
+    """Return starting points ``(start, parameter)``, and how many of them a posterior network proposed."""
+    space, count = density.space, settings.starts
+    z, y = prior_coordinates(space, count, rng)
+    w = rng.standard_normal((count, len(density.measurement.weight_names)))
+    starts = np.concatenate([z, y, w], axis=1)
+    if model is None:
+        return starts, 0
+    z, y, w = model.draw(labeling, settings.learned_draws, int(rng.integers(2**31)))
+    place = [
+        model.weight_names.index(n) if n in model.weight_names else -1
+        for n in density.measurement.weight_names
+    ]
+    own = np.where(np.array(place, dtype=int) >= 0, w[:, place], 0.0) if place else np.empty((len(w), 0))
+    drawn = np.concatenate([z, y, own], axis=1)
+    value = density.log_density(drawn)[0]
+    half = count // 2
+    starts[:half] = drawn[np.argsort(-value)[:half]]
+    return starts, half
