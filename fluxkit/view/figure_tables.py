@@ -1,5 +1,9 @@
 """The tidy tables behind the figures and the report: pure functions of an estimate."""
 
+# pandas types most results as "DataFrame or Series", which pyright cannot follow
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
+# pyright: reportCallIssue=false, reportReturnType=false
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -50,8 +54,7 @@ def isotopologue_table(estimate: Any, fragments: Sequence[str] | None = None) ->
         one = fit.isel(experiment=e)
         columns = {name: np.asarray(one[name].values) for name in ("fragment", "mass_shift")}
         columns |= {
-            name: np.asarray(one[name].values, dtype=float)
-            for name in ("measured", "fitted", "sd", "residual")
+            name: np.asarray(one[name].values, dtype=float) for name in ("measured", "fitted", "sd", "residual")
         }
         name = str(one["experiment"].item()) if "experiment" in one.coords else ""
         blocks.append(pd.DataFrame({"experiment": name, **columns}))
@@ -74,8 +77,8 @@ def residual_table(estimate: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of :func:`isotopologue_table` with ``rank`` (from 1), ``name`` (``"citrate M+2"``) and ``expected``,
-        the normal order statistic of that rank (Blom 1958).
+        The rows of :func:`isotopologue_table` with ``rank`` (from 1), ``name`` (``"citrate M+2"``) and
+        ``expected``, the normal order statistic of that rank (Blom 1958).
     """
     table = isotopologue_table(estimate).sort_values("residual", ignore_index=True)
     several = table["experiment"].nunique() > 1
@@ -101,8 +104,9 @@ def interval_table(estimate: Any, kind: str = "net", reactions: Sequence[str] | 
     Returns
     -------
     pandas.DataFrame
-        ``reaction``, ``best``, ``median``, ``lower``, ``upper``, ``prior_lower``, ``prior_upper``, ``information``,
-        ``unit`` and ``status``: ``"fixed"`` before the data came, ``"determined"`` or ``"not determined"`` by them.
+        ``reaction``, ``best``, ``median``, ``lower``, ``upper``, ``prior_lower``, ``prior_upper``,
+        ``information``, ``unit`` and ``status``: ``"fixed"`` before the data came, ``"determined"`` or
+        ``"not determined"`` by them.
 
     Raises
     ------
@@ -181,9 +185,7 @@ def flux_draws(draws: xr.Dataset, reaction: str, kind: str = "net") -> np.ndarra
     array = draws[f"{kind}_flux"]
     known = [str(name) for name in array["reaction"].values]
     if reaction not in known:
-        raise UnknownNameError(
-            f"there is no {kind} flux of reaction {reaction!r}. {suggest(reaction, known)}"
-        )
+        raise UnknownNameError(f"there is no {kind} flux of reaction {reaction!r}. {suggest(reaction, known)}")
     values = np.asarray(array.isel(reaction=known.index(reaction)).values, dtype=float).ravel()
     return values[np.isfinite(values)]
 
@@ -205,8 +207,8 @@ def marginal_table(estimate: Any, reaction: str, kind: str = "net", bins: int = 
     Returns
     -------
     pandas.DataFrame
-        ``lower``, ``upper`` (edges in the flux unit), ``prior`` and ``posterior``: share of the draws in the bin
-        divided by its width (width in decades for exchange fluxes).
+        ``lower``, ``upper`` (edges in the flux unit), ``prior`` and ``posterior``: share of the draws in the
+        bin divided by its width (width in decades for exchange fluxes).
 
     Raises
     ------
@@ -229,8 +231,7 @@ def marginal_table(estimate: Any, reaction: str, kind: str = "net", bins: int = 
     pad = 0.0 if high - low > 1e-9 * max(1.0, abs(high)) else 0.5
     edges = np.linspace(low - pad, high + pad, bins + 1)
     table = {
-        name: np.histogram(values, edges)[0] / max(len(values), 1) / np.diff(edges)
-        for name, values in draws.items()
+        name: np.histogram(values, edges)[0] / max(len(values), 1) / np.diff(edges) for name, values in draws.items()
     }
     edges = 10**edges if logarithmic else edges
     return pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], **table})

@@ -1,5 +1,9 @@
 """The figures of an estimate, as plain plotly figures in one style that colour-blind readers can use."""
 
+# pandas types most results as "DataFrame or Series", which pyright cannot follow
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
+# pyright: reportCallIssue=false, reportReturnType=false
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +95,8 @@ def mid_figure(estimate: Any, fragments: Sequence[str] | None = None, columns: i
     for i, (_, name, colour) in enumerate(AGREEMENT):
         if i in steps or i == 0:
             _legend_only(figure, name, colour, "square")
-    titles = [
-        _short(f"{fragment}, {experiment}" if several else fragment) for (experiment, fragment), _ in panels
-    ]
-    lay_out_panels(figure, titles, columns, row_height=104, min_width=158, gap_x=34, gap_y=46)
+    titles = [_short(f"{fragment}, {experiment}" if several else fragment) for (experiment, fragment), _ in panels]
+    lay_out_panels(figure, titles, columns, row_height=104, min_width=172, gap_x=34, gap_y=46)
     figure.update_xaxes(dtick=1, showgrid=False, ticks="", zeroline=False)
     figure.update_yaxes(range=[0, 1.04], tickvals=[0, 0.5, 1], zeroline=False)
     return figure
@@ -135,9 +137,7 @@ def residual_figure(estimate: Any) -> "Figure":
         )  # fmt: skip
     top = max(top, _name_worst(figure, table, gap=0.13 * top) + 0.1 * top)
     place_legend(figure, 380, left=52, bottom=48)
-    figure.update_xaxes(
-        title="isotopologues, from lowest to highest residual", showgrid=False, zeroline=False
-    )
+    figure.update_xaxes(title="isotopologues, from lowest to highest residual", showgrid=False, zeroline=False)
     figure.update_yaxes(
         title="(fitted − measured) / sd", range=[-top, top], tickvals=_whole_numbers(top), zeroline=True
     )
@@ -210,9 +210,9 @@ def interval_figure(
         "not determined": (OPEN, 3.5, "not determined"),
         "fixed": (INK, 3.5, "fixed"),
     }
-    _interval_panels(
-        figure, table, marks, ("median", "lower", "upper"), ("prior_lower", "prior_upper"), columns
-    )
+    values, behind = ("median", "lower", "upper"), ("prior_lower", "prior_upper")
+    # the prior of exchange fluxes is uniform in the logarithm, so small ones need their room
+    _interval_panels(figure, table, marks, values, behind, columns, fine=0.01 if kind == "exchange" else 1.0)
     return figure
 
 
@@ -308,9 +308,7 @@ def _interval_panels(
         figure, [""] * count, min(columns, count), row_height=18 * length + 6, min_width=room + 190,
         gap_x=room + 12, gap_y=34, left=room,
     )  # fmt: skip
-    low, high = (
-        (np.nanmin(mapped[shown].to_numpy()), np.nanmax(mapped[shown].to_numpy())) if len(table) else (0, 1)
-    )
+    low, high = (np.nanmin(mapped[shown].to_numpy()), np.nanmax(mapped[shown].to_numpy())) if len(table) else (0, 1)
     places, labels = _signed_ticks(numbers, scale)
     pad = 0.04 * max(float(high - low), 0.1)
     figure.update_xaxes(range=[low - pad, high + pad], tickvals=places, ticktext=labels, zeroline=True)
@@ -410,9 +408,7 @@ def marginal_figure(estimate: Any, reaction: str, kind: str = "net") -> "Figure"
         figure.add_vline(x=float(place), line={"color": BLUE, "width": 1, "dash": "dash"})
     place_legend(figure, 300, left=20, bottom=48)
     unit = estimate.network.flux_unit
-    figure.update_xaxes(
-        title=f"flux ({unit}); dashed: 90 % interval", type="log" if logarithmic else "linear"
-    )
+    figure.update_xaxes(title=f"flux ({unit}); dashed: 90 % interval", type="log" if logarithmic else "linear")
     figure.update_yaxes(showticklabels=False, showgrid=False, rangemode="tozero")
     return figure
 

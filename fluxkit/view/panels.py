@@ -60,19 +60,18 @@ def lay_out_panels(
         annotations.append(
             {
                 "x": x, "y": y, "xref": "paper", "yref": "paper", "text": title, "showarrow": False,
-                "xanchor": "left", "yanchor": "bottom", "yshift": 2, "font": {"size": FONT},
+                "xanchor": "left", "yanchor": "bottom", "yshift": 2, "font": {"size": FONT - 1},
             }
         )  # fmt: skip
     panels = {
-        "count": count, "most": columns, "row_height": row_height, "min_width": min_width, "gap_x": gap_x, "gap_y": gap_y,
+        "count": count, "most": columns, "row_height": row_height,
+        "min_width": min_width, "gap_x": gap_x, "gap_y": gap_y,
     }  # fmt: skip
     figure.update_layout(annotations=annotations, meta={"panels": panels})
     place_legend(figure, inner + top + bottom, left=left, right=right, bottom=bottom, top=top)
 
 
-def place_legend(
-    figure: "Figure", height: int, *, left: int, bottom: int, right: int = 14, top: int = TOP
-) -> None:
+def place_legend(figure: "Figure", height: int, *, left: int, bottom: int, right: int = 14, top: int = TOP) -> None:
     """Set height and margins in pixels, with the legend between the title and the panels.
 
     Parameters

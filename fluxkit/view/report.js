@@ -6,7 +6,7 @@
 
   function read(element) {
     let text = document.getElementById(element.dataset.source).textContent;
-    if (dark.matches) for (const [light, night] of Object.entries(colours)) text = text.replaceAll(light, night);
+    if (dark.matches) text = text.replace(/#[0-9a-f]{6}/gi, (colour) => colours[colour.toLowerCase()] ?? colour);
     return JSON.parse(text);
   }
 
@@ -38,7 +38,8 @@
     element.dataset.width = width;
     const { data, layout } = read(element);
     delete layout.title; // the page has its own headings
-    layout.margin.t -= 26;
+    const titled = (layout.annotations || []).some((each) => each.yref === "paper" && each.text);
+    layout.margin.t = (width < 560 ? 54 : 34) + (titled ? 20 : 0); // a legend of one or two lines
     arrange(layout, width);
     layout.width = width;
     Object.assign(layout.legend, { x: 0, y: 1 });

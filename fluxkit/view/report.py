@@ -27,6 +27,7 @@ from fluxkit.view.report_parts import (
     references_list,
     tabs,
     text,
+    unbroken,
     verdict_cards,
     weight_rows,
 )
@@ -120,7 +121,7 @@ def report_page(
         ("Fit", fit_rows(estimates) + diagnostics_rows(estimates)),
         ("Comparison", _comparison(comparison, comparison_title, figures)),
         ("Flux map", _maps(estimates, map_html)),
-        ("Fluxes and what is not determined", _fluxes(estimates)),
+        ("Fluxes", _fluxes(estimates)),
         ("Intervals against the prior", _intervals(estimates, figures)),
         ("Measured against fitted", _labeling(estimates, figures)),
         ("Limits", listing([*limits, *limits_of(estimates)]) + weight_rows(estimates)),
@@ -129,9 +130,7 @@ def report_page(
         ("Settings", pairs(settings)),
     ]
     kept = [(name, body) for name, body in sections if body]
-    body = "".join(
-        f'<section id="{anchor(name)}"><h2>{text(name)}</h2>\n{part}</section>\n' for name, part in kept
-    )
+    body = "".join(f'<section id="{anchor(name)}"><h2>{text(name)}</h2>\n{part}</section>\n' for name, part in kept)
     links = "".join(f'<a href="#{anchor(name)}">{text(name)}</a>' for name, _ in kept)
     found = f'<div class="findings"><h2>Findings</h2>{listing(findings)}</div>\n' if findings else ""
     networks = ", ".join(dict.fromkeys(each.network.name for each in estimates.values()))
@@ -140,10 +139,12 @@ def report_page(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n<main>\n"
-        f'<header><h1>{text(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
+        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
+        "</head>\n<body>\n<main>\n"
+        f'<header><h1>{unbroken(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
         f'{found}<nav aria-label="Sections">{links}</nav>\n{body}'
-        f"<footer>Written by fluxkit {text(fluxkit.__version__)}. This page loads nothing from elsewhere.</footer>\n"
+        f"<footer>Written by fluxkit {text(fluxkit.__version__)}. "
+        "This page loads nothing from elsewhere.</footer>\n"
         f"</main>\n{_scripts(figures)}</body>\n</html>\n"
     )
 
@@ -154,9 +155,7 @@ def _by_name(estimates: Any) -> dict[str, Any]:
         return {getattr(estimates, "sample", "") or "sample": estimates}
     found = dict(estimates)
     if not found:
-        raise FluxError(
-            "there is no estimate to report; give a FluxEstimate, or a mapping of name to FluxEstimate."
-        )
+        raise FluxError("there is no estimate to report; give a FluxEstimate, or a mapping of name to FluxEstimate.")
     return {str(name): each for name, each in found.items()}
 
 
@@ -181,8 +180,7 @@ def _scripts(figures: Mapping[str, str]) -> str:
 
     blocks = {"dark-colours": json.dumps(DARK), **figures}
     data = "".join(
-        f'<script type="application/json" id="{name}">{_inert(content)}</script>\n'
-        for name, content in blocks.items()
+        f'<script type="application/json" id="{name}">{_inert(content)}</script>\n' for name, content in blocks.items()
     )
     library = get_plotlyjs().replace("</script", "<\\/script")
     return f"<script>{library}</script>\n{data}<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>\n"
@@ -201,14 +199,14 @@ def _maps(estimates: Mapping[str, Any], given: str | Mapping[str, str] | None) -
             name: map_fragment(map_data(each, each.network), element_id=f"map-{i}")
             for i, (name, each) in enumerate(estimates.items())
         }
-    caption = "<p class='caption'>Width: square root of the net flux. Dashed grey: not determined by the data.</p>\n"
+    caption = '<p class="caption">Width: square root of the net flux. Dashed grey: not determined.</p>\n'
     return caption + tabs("map", given) if given else ""
 
 
 def _fluxes(estimates: Mapping[str, Any]) -> str:
     caption = (
-        '<p class="caption">Median and 90 % interval of the posterior. For a flux that the data do not determine no '
-        "value is given: its interval comes from the prior.</p>\n"
+        '<p class="caption">Median and 90 % interval of the posterior. A flux that the data do not determine '
+        "gets no value: its interval is mostly the prior's.</p>\n"
     )
     return caption + tabs(
         "fluxes", {name: flux_rows(each, f"fluxes-{i}") for i, (name, each) in enumerate(estimates.items())}
@@ -217,8 +215,8 @@ def _fluxes(estimates: Mapping[str, Any]) -> str:
 
 def _intervals(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
     caption = (
-        '<p class="caption">Wide light bar: 90 % interval before the data. Thin bar: after them, with the median. '
-        "The scale is linear near 0 and logarithmic beyond.</p>\n"
+        '<p class="caption">Wide light bar: 90 % interval before the data. Thin bar: after them, with '
+        "the median. The scale is linear near 0 and logarithmic beyond.</p>\n"
     )
     parts = {}
     for name, each in estimates.items():
@@ -230,12 +228,10 @@ def _intervals(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
 
 
 def _labeling(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
-    caption = (
-        '<p class="caption">Fraction of each fragment by its number of labeled atoms (M+0, M+1, ...).</p>\n'
-    )
+    caption = '<p class="caption">Fraction of each fragment by its number of labeled atoms (M+0, M+1, ...).</p>\n'
     parts = {}
     for name, each in estimates.items():
-        parts[name] = _figure(mid_figure(each, columns=6), f"Measured and fitted labeling of {name}", figures)
+        parts[name] = _figure(mid_figure(each, columns=5), f"Measured and fitted labeling of {name}", figures)
         parts[name] += "<h3>Residuals</h3>" + _figure(residual_figure(each), f"Residuals of {name}", figures)
     return caption + tabs("labeling", parts)
 
@@ -243,13 +239,13 @@ def _labeling(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
 def _comparison(comparison: pd.DataFrame | None, title: str, figures: dict[str, str]) -> str:
     if comparison is None or comparison.empty:
         return ""
+    table = comparison_rows(comparison)
     heading = f'<p class="caption">{text(title)}</p>\n' if title else ""
     drawn = ""
     for kind, rows in comparison.groupby("kind", sort=False):
         if kind != "exchange":  # exchange fluxes differ by decades; the table holds them
             label = f"Difference of each {kind}"
             drawn += _figure(comparison_figure(rows, title=label), label, figures)
-    table = comparison_rows(comparison)
     if len(comparison) > SHOWN_ROWS:
         table = f"<details><summary>All {len(comparison)} numbers</summary>{table}</details>\n"
     return heading + drawn + table

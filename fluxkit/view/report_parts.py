@@ -37,6 +37,17 @@ def text(value: object) -> str:
     return escape(str(value), quote=True)
 
 
+def unbroken(words: str) -> str:
+    """Return a text as HTML in which no tracer such as ``[U-13C6]`` breaks at its hyphen.
+
+    Parameters
+    ----------
+    words : str
+        Plain text.
+    """
+    return re.sub(r"\[[^\]\s]{1,24}\]\w*", lambda found: f"<span class='unbroken'>{found[0]}</span>", text(words))
+
+
 def anchor(name: str) -> str:
     """Return a name as an identifier: small letters, digits and dashes.
 
@@ -96,9 +107,7 @@ def tabs(name: str, parts: Mapping[str, str]) -> str:
     return f'<div class="tabs" role="tablist" hidden>{buttons}</div>\n{panels}'
 
 
-def table(
-    columns: Sequence[tuple[str, str]], rows: Iterable[tuple[str, Sequence[str]]], name: str = ""
-) -> str:
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[tuple[str, Sequence[str]]], name: str = "") -> str:
     """Return a table that scrolls sideways where the screen is narrow.
 
     Parameters
@@ -106,17 +115,18 @@ def table(
     columns : sequence of (heading, class)
         Class ``number`` stands right, ``wide`` vanishes on a phone.
     rows : iterable of (class, cells)
-        Cells are HTML; the first heads its row.
+        Cells are HTML; the first heads its row. A single cell takes the whole width.
     name : str
         Identifier; a named table is tall and scrolls.
     """
     head = "".join(f'<th class="{kind}" scope="col">{text(heading)}</th>' for heading, kind in columns)
     body = ""
     for kind, cells in rows:
+        if len(cells) == 1:
+            body += f'<tr class="{kind}"><td colspan="{len(columns)}">{cells[0]}</td></tr>\n'
+            continue
         first = f'<th class="{columns[0][1]}" scope="row">{cells[0]}</th>'
-        rest = "".join(
-            f'<td class="{c[1]}">{cell}</td>' for c, cell in zip(columns[1:], cells[1:], strict=True)
-        )
+        rest = "".join(f'<td class="{c[1]}">{cell}</td>' for c, cell in zip(columns[1:], cells[1:], strict=True))
         body += f'<tr class="{kind}">{first}{rest}</tr>\n'
     identifier = f' id="{name}"' if name else ""
     box = "scroll tall" if name else "scroll"
@@ -141,12 +151,10 @@ def verdict_cards(estimates: Mapping[str, Any]) -> str:
         known, free = count_determined(each)
         reasons = [*each.verdict.reasons, f"{known} of {free} free net fluxes are determined by the data"]
         if trusted and not each.verdict.reasons:
-            reasons.insert(
-                0, f"the fit {fit_in_words(each.p_value, each.degrees_of_freedom)}, and the chains agree"
-            )
+            reasons.insert(0, f"the fit {fit_in_words(each.p_value, each.degrees_of_freedom)}, and the chains agree")
         cards += (
             f'<div class="card {"trusted" if trusted else "untrusted"}"><h3>{text(name)} '
-            f'<span class="badge">{badge}</span></h3>{listing(_sentence(reason) for reason in reasons)}</div>\n'
+            f'<span class="badge">{badge}</span></h3>{listing(map(_sentence, reasons))}</div>\n'
         )
     return f'<div class="cards">{cards}</div>\n'
 
@@ -164,25 +172,15 @@ def fit_rows(estimates: Mapping[str, Any]) -> str:
     estimates : mapping of str to FluxEstimate
         By sample.
     """
-    columns = [
-        ("sample", ""), ("chi-square", "number"), ("degrees of freedom", "number"), ("p", "number"),
-        ("values", "number wide"), ("the fit", ""), ("worst residuals", ""),
-    ]  # fmt: skip
+    columns = [("sample", ""), ("chi-square", "number"), ("degrees of freedom", "number"), ("p", "number")]
+    columns.append(("measured values", "number wide"))
     rows = []
     for name, each in estimates.items():
-        worst = ", ".join(f"{what} ({size:+.1f} sd)" for what, size in worst_residuals(each)).replace(
-            "-", "−", 0
-        )
-        rows.append(
-            (
-                "",
-                (
-                    text(name), f"{each.ssr:.1f}", f"{each.degrees_of_freedom:.1f}", _probability(each.p_value),
-                    str(len(isotopologue_table(each))),
-                    text(fit_in_words(each.p_value, each.degrees_of_freedom)), text(worst),
-                ),
-            )
-        )  # fmt: skip
+        worst = ", ".join(f"{what} ({format_flux(size)} sd)" for what, size in worst_residuals(each))
+        cells = [text(name), f"{each.ssr:.1f}", f"{each.degrees_of_freedom:.1f}", _probability(each.p_value)]
+        rows.append(("", [*cells, str(len(isotopologue_table(each)))]))
+        words = f"The fit: {fit_in_words(each.p_value, each.degrees_of_freedom)}."
+        rows.append(("remark", [f"{words} Worst residuals: {text(worst)}." if worst else words]))
     return table(columns, rows)
 
 
@@ -211,10 +209,7 @@ def diagnostics_rows(estimates: Mapping[str, Any]) -> str:
             "",
             (
                 text(DIAGNOSTICS.get(key, key.replace("_", " "))),
-                *[
-                    f"{each.diagnostics.get(key, np.nan):.4g}".replace("nan", "–")
-                    for each in estimates.values()
-                ],
+                *[f"{each.diagnostics.get(key, np.nan):.4g}".replace("nan", "–") for each in estimates.values()],
             ),
         )
         for key in names
@@ -234,10 +229,8 @@ def flux_rows(estimate: Any, name: str) -> str:
     """
     equations = {each.name: equation(each) for each in estimate.network.reactions}
     unit = estimate.network.flux_unit
-    columns = [
-        ("reaction", ""), ("kind", "wide"), ("median", "number"), ("90 % interval", "number"), ("prior", "number wide"),
-        ("information", "wide"), ("", "status wide"),
-    ]  # fmt: skip
+    columns = [("reaction", ""), ("kind", "wide"), ("median", "number status"), ("90 % interval", "number")]
+    columns += [("prior", "number wide"), ("information", "wide")]
     rows = []
     for kind in ("net", "exchange"):
         for row in interval_table(estimate, kind).to_dict("records"):
@@ -245,19 +238,20 @@ def flux_rows(estimate: Any, name: str) -> str:
             share = row["information"]
             bar = f'<span class="bar"><i style="width:{100 * min(max(share, 0), 1):.0f}%"></i></span>'
             suffix = " exchange" if kind == "exchange" else ""
-            label = f'{text(row["reaction"])}{suffix}<br><span class="equation wide">{text(equations[row["reaction"]])}</span>'
+            reaction = row["reaction"]
+            label = f'{text(reaction)}{suffix}<br><span class="equation wide">{text(equations[reaction])}</span>'
             cells = (
                 label,
                 kind,
-                "open" if open_ else format_flux(row["median"]),
+                "not determined" if open_ else format_flux(row["median"]),
                 "fixed" if row["status"] == "fixed" else _range(row["lower"], row["upper"]),
                 _range(row["prior_lower"], row["prior_upper"]),
                 f"{bar} {max(share, 0):.0%}" if np.isfinite(share) and row["status"] != "fixed" else "–",
-                text(row["status"]),
             )
             rows.append(("open" if open_ else "", cells))
     controls = (
-        f'<div class="filter" data-table="{name}" hidden><input type="search" placeholder="Reaction or metabolite" '
+        f'<div class="filter" data-table="{name}" hidden><input type="search" '
+        f'placeholder="Reaction or metabolite" '
         f'aria-label="Filter by reaction or metabolite"><label><input type="checkbox">determined only</label>'
         f'<span class="hint">unit: {text(unit)}</span></div>\n'
     )
@@ -312,15 +306,13 @@ def weight_rows(estimates: Mapping[str, Any]) -> str:
         if "weight" not in each.posterior:
             continue
         draws = each.posterior["weight"]
-        for name in draws["weight"].values if "weight" in draws.dims else ():
-            low, middle, high = np.quantile(draws.sel(weight=name).values, [0.05, 0.5, 0.95])
+        for i, name in enumerate(draws["weight_name"].values):
+            low, middle, high = np.quantile(draws.isel(weight_name=i).values, [0.05, 0.5, 0.95])
             values.setdefault(str(name), {})[sample] = f"{middle:.2f} ({low:.2f} to {high:.2f})"
     if not values:
         return ""
     columns = [("share or dilution", ""), *[(name, "number") for name in estimates]]
-    rows = [
-        ("", (text(name), *[found.get(each, "–") for each in estimates])) for name, found in values.items()
-    ]
+    rows = [("", (text(name), *[found.get(each, "–") for each in estimates])) for name, found in values.items()]
     return f"<details><summary>Fitted shares and dilutions</summary>{table(columns, rows)}</details>\n"
 
 
@@ -339,9 +331,7 @@ def data_notes(estimates: Mapping[str, Any], notes: Sequence[str]) -> str:
     for sample, each in estimates.items():
         attrs = each.labeling.attrs
         tracers = json.loads(attrs.get("tracers") or "{}")
-        lines = {
-            f"tracers of {name}" if len(tracers) > 1 else "tracers": value for name, value in tracers.items()
-        }
+        lines = {f"tracers of {name}" if len(tracers) > 1 else "tracers": value for name, value in tracers.items()}
         if "purity" in attrs:
             lines["isotopic purity"] = f"{float(attrs['purity']):.4g}"
         if "natural_abundance" in attrs:

@@ -1,4 +1,4 @@
-"""What a report says in words: how the fit reads, what the numbers cannot tell, methods with their sources."""
+"""What a report says in words: how the fit reads, what it cannot tell, methods with their sources."""
 
 import platform
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ REFERENCES = {
         "10.1515/pac-2015-0503",
     ),
     "flux posteriors": (
-        "Theorell et al. 2017, To be certain about the uncertainty: Bayesian statistics for 13C metabolic flux "
-        "analysis, Biotechnol Bioeng 114, 2668",
+        "Theorell et al. 2017, To be certain about the uncertainty: Bayesian statistics for 13C "
+        "metabolic flux analysis, Biotechnol Bioeng 114, 2668",
         "10.1002/bit.26379",
     ),
     "chi-square": (
-        "Antoniewicz, Kelleher & Stephanopoulos 2006, Determination of confidence intervals of metabolic fluxes, "
-        "Metab Eng 8, 324",
+        "Antoniewicz, Kelleher & Stephanopoulos 2006, Determination of confidence intervals of "
+        "metabolic fluxes, Metab Eng 8, 324",
         "10.1016/j.ymben.2006.01.004",
     ),
 }
@@ -86,14 +86,11 @@ def limits_of(estimates: Mapping[str, Any]) -> list[str]:
     networks = {each.network.name: each.network for each in estimates.values()}
     for network in networks.values():
         lower, upper = network.net_bounds
-        fixed = [
-            f"{network.reaction_names[i]} = {lower[i]:g}"
-            for i in np.flatnonzero((lower == upper) & (lower != 0))
-        ]
+        fixed = [f"{network.reaction_names[i]} = {lower[i]:g}" for i in np.flatnonzero((lower == upper) & (lower != 0))]
         if fixed:
             tail = (
-                " It is the same in every sample by definition, so absolute fluxes must not be compared between "
-                "samples whose uptake differs; ratios of fluxes within a sample may."
+                " It is the same in every sample by definition, so absolute fluxes must not be "
+                "compared between samples whose uptake differs; ratios of fluxes within a sample may."
                 if len(estimates) > 1
                 else ""
             )
@@ -103,17 +100,18 @@ def limits_of(estimates: Mapping[str, Any]) -> list[str]:
         unknown = list(table.loc[table["status"] == "not determined", "reaction"])
         if unknown:
             limits.append(
-                f"{name}: the data do not determine {len(unknown)} of {len(table)} net fluxes. Their intervals "
-                f"repeat the prior and are no result: {', '.join(unknown)}."
+                f"{name}: the data do not determine {len(unknown)} of {len(table)} net fluxes. Their "
+                f"intervals come mostly from the prior and are no result: {', '.join(unknown)}."
             )
     limits.append(
-        "The labeling is taken to be at metabolic and isotopic steady state. A sample that was still changing when "
-        "it was quenched gives fluxes that never were."
+        "The labeling is taken to be at metabolic and isotopic steady state. A sample that was still "
+        "changing when it was quenched gives fluxes that never were."
     )
     if any("weight" in each.posterior for each in estimates.values()):
         limits.append(
-            "Shares of compartments in whole-cell mixtures and dilutions by unlabeled pools are fitted along. They "
-            "absorb what cannot be told apart, and are no measurement of compartments."
+            "Shares of compartments in whole-cell mixtures and dilutions by unlabeled pools are "
+            "fitted along. They absorb what cannot be told apart, and are no measurement of "
+            "compartments."
         )
     return limits
 
@@ -130,26 +128,29 @@ def methods_of(estimates: Mapping[str, Any]) -> tuple[list[str], dict[str, tuple
     references = dict(REFERENCES)
     paragraphs = [
         f"Labeling was simulated in the network {network.name} ({len(network.reactions)} reactions, "
-        f"{int(np.sum(network.reversible))} of them reversible, {len(network.balanced)} balanced pools) with "
-        "elementary metabolite units at steady state. Reversible reactions have a net and an exchange flux. "
-        "Simulated fragments were mixed over compartments and diluted as the observation table of the network says, "
-        "given the natural isotopes that the instrument does not resolve, and renormalised over the mass shifts "
-        "that were kept.",
-        "Before the data, net fluxes are uniform over the flux space times broad normal distributions around the "
-        "stated targets, and exchange fluxes are log-uniform. The best point maximises the posterior density. "
-        "Chi-square is the sum of squared residuals (fitted minus measured, over the standard deviation) there; its "
-        "degrees of freedom are the independent data minus the parameters that the data determine.",
+        f"{int(np.sum(network.reversible))} of them reversible, {len(network.balanced)} balanced "
+        "pools) with elementary metabolite units at steady state. Reversible reactions have a net and "
+        "an exchange flux. Simulated fragments were mixed over compartments and diluted as the "
+        "observation table of the network says, given the natural isotopes that the instrument does "
+        "not resolve, and renormalised over the mass shifts that were kept.",
+        "Before the data, net fluxes are uniform over the flux space times broad normal distributions "
+        "around the stated targets, and exchange fluxes are log-uniform. The best point maximises the "
+        "posterior density. Chi-square is the sum of squared residuals (fitted minus measured, over "
+        "the standard deviation) there; its degrees of freedom are the independent data minus the "
+        "parameters that the data determine.",
     ]
     if any("rhat" in key for each in estimates.values() for key in each.diagnostics):
         references |= SAMPLING_REFERENCES
         paragraphs.append(
-            "The posterior was sampled with reflective Hamiltonian Monte Carlo on the exact labeling simulation, in "
-            "many chains. R-hat near 1 and hundreds of effective draws mean that the chains agree."
+            "The posterior was sampled with reflective Hamiltonian Monte Carlo on the exact labeling "
+            "simulation, in many chains. R-hat near 1 and hundreds of effective draws mean that the "
+            "chains agree."
         )
     paragraphs.append(
-        "Intervals hold 90 % of the posterior. Information says how much narrower an interval is than the prior's "
-        "(0 % = the data say nothing, 100 % = fixed; exchange fluxes on a logarithmic scale). Residuals within 2 "
-        "standard deviations are what noise gives; the dotted line of the residual plot is what pure noise would give."
+        "Intervals hold 90 % of the posterior. Information says how much narrower an interval is than "
+        "the prior's (0 % = the data say nothing, 100 % = fixed; exchange fluxes on a logarithmic "
+        "scale). Residuals within 2 standard deviations are what noise gives; the dotted line of the "
+        "residual plot is what pure noise would give."
     )
     return paragraphs, references
 

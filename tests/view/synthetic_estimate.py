@@ -12,10 +12,10 @@ import fluxkit
 FRAGMENTS = {
     "toy": {"B": 4, "F": 4},
     "ccm": {
-        "hexose-6-phosphate": 7, "fructose-1,6-bisphosphate": 7, "dihydroxyacetone-phosphate": 4, 
-        "pyruvate": 4, "lactate": 4, "alanine": 4, "serine": 4, "glycine": 3, "ribose-5-phosphate": 6, "citrate": 7,
-        "alpha-ketoglutarate": 6, "succinate": 5, "fumarate": 4, "malate": 5, "aspartate": 5, "glutamate": 6,
-        "glutamine": 6, "asparagine": 5, "proline": 6,
+        "hexose-6-phosphate": 7, "fructose-1,6-bisphosphate": 7, "dihydroxyacetone-phosphate": 4,
+        "pyruvate": 4, "lactate": 4, "alanine": 4, "serine": 4, "glycine": 3, "ribose-5-phosphate": 6,
+        "citrate": 7, "alpha-ketoglutarate": 6, "succinate": 5, "fumarate": 4, "malate": 5, "aspartate": 5,
+        "glutamate": 6, "glutamine": 6, "asparagine": 5, "proline": 6,
     },
 }  # fmt: skip
 
@@ -33,9 +33,7 @@ def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0
     prior_net = np.clip(net + spread * generator.normal(size=(400, len(names))), lower, upper)
     post_net = np.clip(net + share * spread * generator.normal(size=(4, 100, len(names))), lower, upper)
     prior_exchange = 10 ** generator.uniform(-1, 3, (400, len(names))) * network.reversible
-    post_exchange = (
-        exchange * 10 ** (share * generator.normal(size=(4, 100, len(names)))) * network.reversible
-    )
+    post_exchange = exchange * 10 ** (share * generator.normal(size=(4, 100, len(names)))) * network.reversible
 
     def state(net_flux, exchange_flux, *dims):
         dims = (*dims, "reaction")
@@ -62,7 +60,8 @@ def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0
     notes = ["asparagine, replicate 2: all intensities are zero, taken as not measured."]
     labeling = xr.Dataset(
         attrs={"tracers": json.dumps({"glc_U": "Glc_x: 100% [U-13C6]"}), "purity": 0.99,
-               "natural_abundance": "C", "notes": json.dumps(notes), "source": "labeling.csv", "network": name}
+               "natural_abundance": "C", "notes": json.dumps(notes), "source": "labeling.csv",
+               "network": name}
     )  # fmt: skip
     return SimpleNamespace(
         network=network,
