@@ -151,7 +151,8 @@ def verdict_cards(estimates: Mapping[str, Any]) -> str:
         known, free = count_determined(each)
         reasons = [*each.verdict.reasons, f"{known} of {free} free net fluxes are determined by the data"]
         if trusted and not each.verdict.reasons:
-            reasons.insert(0, f"the fit {fit_in_words(each.p_value, each.degrees_of_freedom)}, and the chains agree")
+            chains = ", and the chains agree" if "rhat_max" in each.diagnostics else ""
+            reasons.insert(0, f"the fit: {fit_in_words(each.p_value, each.degrees_of_freedom)}{chains}")
         cards += (
             f'<div class="card {"trusted" if trusted else "untrusted"}"><h3>{text(name)} '
             f'<span class="badge">{badge}</span></h3>{listing(map(_sentence, reasons))}</div>\n'
