@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-import fluxkit
+from fluxkit import __version__
 from fluxkit.errors import FluxError
 from fluxkit.view.figures import DARK, comparison_figure, interval_figure, mid_figure, residual_figure
 from fluxkit.view.flux_map import map_fragment
@@ -143,7 +143,7 @@ def report_page(
         "</head>\n<body>\n<main>\n"
         f'<header><h1>{unbroken(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
         f'{found}<nav aria-label="Sections">{links}</nav>\n{body}'
-        f"<footer>Written by fluxkit {text(fluxkit.__version__)}. "
+        f"<footer>Written by fluxkit {text(__version__)}. "
         "This page loads nothing from elsewhere.</footer>\n"
         f"</main>\n{_scripts(figures)}</body>\n</html>\n"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import fluxkit
+from fluxkit import __version__
 from fluxkit.view.figure_tables import interval_table
 
 REFERENCES = {
@@ -157,7 +157,7 @@ def methods_of(estimates: Mapping[str, Any]) -> tuple[list[str], dict[str, tuple
 
 def versions() -> dict[str, str]:
     """Return the versions of fluxkit, Python and the packages that the numbers rest on."""
-    found = {"fluxkit": fluxkit.__version__, "Python": platform.python_version()}
+    found = {"fluxkit": __version__, "Python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)
