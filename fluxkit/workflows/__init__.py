@@ -1,6 +1,7 @@
 """What a user starts: notebooks run with checked parameters, training, and the command line."""
 
 from fluxkit.workflows.notebooks import run_notebook
+from fluxkit.workflows.results import write_results
 from fluxkit.workflows.training import TrainingSettings, train
 
-__all__ = ["TrainingSettings", "run_notebook", "train"]
+__all__ = ["TrainingSettings", "run_notebook", "train", "write_results"]

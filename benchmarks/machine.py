@@ -1,0 +1,29 @@
+"""What machine a benchmark ran on, and where its part of the results page goes."""
+
+import os
+import platform
+import re
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).with_name("RESULTS.md")
+
+
+def describe_machine() -> str:
+    """Return processor, cores and versions in one line."""
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        model = found[1] if found else model
+    packages = ", ".join(f"{name} {version(name)}" for name in ("fluxkit", "numpy", "numba", "torch", "scipy"))
+    return f"{date.today()}, {model}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}"
+
+
+def write_section(name: str, text: str) -> None:
+    """Replace one section of the results page, keep the others."""
+    old = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else "# Results\n"
+    sections = dict(re.findall(r"(?ms)^## (.+?)\n(.*?)(?=^## |\Z)", old))
+    sections[name] = f"\n{text.strip()}\n\n"
+    page = "# Results\n\n" + "".join(f"## {title}\n{body}" for title, body in sorted(sections.items()))
+    PAGE.write_text(page.rstrip() + "\n", encoding="utf-8")
