@@ -25,6 +25,7 @@ from fluxkit.view.report_parts import (
     listing,
     pairs,
     references_list,
+    sample_rows,
     tabs,
     text,
     unbroken,
@@ -46,6 +47,7 @@ def write_report(
     findings: str | Sequence[str] = (),
     comparison: pd.DataFrame | None = None,
     comparison_title: str = "",
+    samples: pd.DataFrame | None = None,
     map_html: str | Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
     notes: str | Sequence[str] = (),
@@ -67,6 +69,8 @@ def write_report(
         From :func:`fluxkit.inference.compare`: fluxes, or named quantities such as ratios at a node.
     comparison_title : str
         Which estimate is compared with which.
+    samples : pandas.DataFrame, optional
+        From :func:`fluxkit.inference.fit_statistics`: every sample fitted by itself.
     map_html : str or mapping of str to str, optional
         HTML of the flux map, trusted as it is, or one per sample; drawn from the estimates by default. ``""``
         leaves the map out.
@@ -94,6 +98,7 @@ def write_report(
         findings=_texts(findings),
         comparison=comparison,
         comparison_title=comparison_title,
+        samples=samples,
         map_html=map_html,
         settings=settings or {},
         notes=_texts(notes),
@@ -109,6 +114,7 @@ def report_page(
     findings: Sequence[str],
     comparison: pd.DataFrame | None,
     comparison_title: str,
+    samples: pd.DataFrame | None,
     map_html: str | Mapping[str, str] | None,
     settings: Mapping[str, Any],
     notes: Sequence[str],
@@ -118,7 +124,7 @@ def report_page(
     figures: dict[str, str] = {}
     sections = [
         ("Verdict", verdict_cards(estimates)),
-        ("Fit", fit_rows(estimates) + diagnostics_rows(estimates)),
+        ("Fit", fit_rows(estimates) + sample_rows(samples) + diagnostics_rows(estimates)),
         ("Comparison", _comparison(comparison, comparison_title, figures)),
         ("Flux map", _maps(estimates, map_html)),
         ("Fluxes", _fluxes(estimates)),

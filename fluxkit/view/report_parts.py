@@ -185,6 +185,26 @@ def fit_rows(estimates: Mapping[str, Any]) -> str:
     return table(columns, rows)
 
 
+def sample_rows(samples: pd.DataFrame | None) -> str:
+    """Return the fit of every sample by itself.
+
+    Parameters
+    ----------
+    samples : pandas.DataFrame or None
+        From :func:`fluxkit.inference.fit_statistics`.
+    """
+    if samples is None or samples.empty:
+        return ""
+    columns = [("each sample by itself", ""), ("chi-square", "number"), ("degrees of freedom", "number"), ("p", "number")]
+    columns.append(("worst residual", "wide"))
+    rows = []
+    for each in samples.to_dict("records"):
+        worst = f"{each['where']} ({format_flux(abs(each['largest_residual']))} sd)"
+        numbers = [f"{each['chi_square']:.1f}", f"{each['degrees_of_freedom']:.1f}", _probability(each["p_value"])]
+        rows.append(("", [text(str(each["sample"])), *numbers, text(worst)]))
+    return table(columns, rows)
+
+
 def _probability(p: float) -> str:
     if not np.isfinite(p):
         return "–"
