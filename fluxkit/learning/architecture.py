@@ -1,10 +1,10 @@
 """The posterior network: reads a set of measurements, returns a density over flux coordinates.
 
-Each measurement of each experiment is read by weights of its own (what a citrate MID means is learned once, whatever else
-was measured), the readings are summed, experiments are summed again, so any subset of measurements and any number of
-parallel experiments is a valid input and nothing is ever filled in. The density is a Gaussian with full covariance bent
-by conditional spline couplings (Durkan et al. 2019, Neural spline flows, arXiv:1906.04032). Its coordinates cover all
-reals and map one to one to the inside of the flux polytope, so every draw obeys balances and bounds.
+Each measurement of each experiment is read by weights of its own (what a citrate MID means is learned once, whatever
+else was measured), the readings are summed, experiments are summed again, so any subset of measurements and any number
+of parallel experiments is a valid input and nothing is ever filled in. The density is a Gaussian with full covariance
+bent by conditional spline couplings (Durkan et al. 2019, Neural spline flows, arXiv:1906.04032). Its coordinates cover
+all reals and map one to one to the inside of the flux polytope, so every draw obeys balances and bounds.
 """
 
 import torch
@@ -107,6 +107,7 @@ class PosteriorNetwork(nn.Module):
         self.factor = nn.Linear(size, parameters * (parameters + 1) // 2)
         nn.init.zeros_(self.factor.bias)
         nn.init.normal_(self.factor.weight, std=1e-3)
+        self.lower: Tensor
         self.register_buffer("lower", torch.tril_indices(parameters, parameters), persistent=False)
         self.flow = _spline_flow(parameters, 64, couplings, bins) if couplings else None
         self.flow_context = nn.Linear(size, 64) if couplings else None
@@ -135,7 +136,13 @@ class PosteriorNetwork(nn.Module):
         return self.trunk(read.new_zeros(len(rows), read.shape[-1]).index_add(0, owner, read))
 
     def gaussian(self, summary: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean ``(batch, parameter)`` and lower factor A of the precision A'A, ``(batch, parameter, parameter)``."""
+        """Return the mean ``(batch, parameter)`` and the lower factor A of the precision A'A, parameter by parameter.
+
+        Parameters
+        ----------
+        summary : Tensor
+            Shape ``(batch, size)``.
+        """
         flat = self.factor(summary)
         matrix = flat.new_zeros(len(flat), self.parameters_count, self.parameters_count)
         matrix[:, self.lower[0], self.lower[1]] = flat
@@ -158,15 +165,25 @@ class PosteriorNetwork(nn.Module):
         mean, factor = self.gaussian(summary)
         white = torch.einsum("bij,bj->bi", factor, target - mean)
         log_volume = torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
-        if self.flow is None or not bent:
+        if self.flow is None or self.flow_context is None or not bent:
             return -0.5 * (white.square() + 1.8378770664093453).sum(-1) + log_volume
         return self.flow(self.flow_context(summary)).log_prob(white) + log_volume
 
     def draw(self, summary: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw coordinates, shape ``(count, batch, parameter)``."""
+        """Draw coordinates, shape ``(count, batch, parameter)``.
+
+        Parameters
+        ----------
+        summary : Tensor
+            Shape ``(batch, size)``.
+        count : int
+            Draws of each sample of the batch.
+        generator : torch.Generator, optional
+            Randomness; torch's own by default.
+        """
         mean, factor = self.gaussian(summary)
         noise = torch.randn(count, *mean.shape, generator=generator, dtype=mean.dtype)
-        if self.flow is not None:
+        if self.flow is not None and self.flow_context is not None:
             noise = self.flow(self.flow_context(summary)).transform.inv(noise)
         solved = torch.linalg.solve_triangular(factor, noise.unsqueeze(-1), upper=False).squeeze(-1)
         return mean + solved

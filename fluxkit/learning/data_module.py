@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from fluxkit.errors import ModelError
 from fluxkit.learning.experiments import Batch, ExperimentSettings, ExperimentSimulator
 from fluxkit.learning.vocabulary import Vocabulary
 
@@ -29,9 +30,16 @@ class SimulatedExperiments(IterableDataset):
         Net flux states drawn ahead; exchange fluxes, tracers, noise and gaps are new in every batch.
     seed : int
         Seed of the stream.
+
+    Raises
+    ------
+    ModelError
+        The pool is smaller than a batch.
     """
 
     def __init__(self, simulator: ExperimentSimulator, batch_size: int, pool: int, seed: int):
+        if not 1 <= batch_size <= pool:  # otherwise the stream would search for a first batch for ever
+            raise ModelError(f"batch_size = {batch_size} must be from 1 to the pool of {pool} flux states.")
         self.simulator, self.batch_size, self.pool, self.seed = simulator, batch_size, pool, seed
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -84,7 +92,9 @@ class ExperimentDataModule(pl.LightningDataModule):
         self.pool, self.workers, self.seed = pool, workers, seed
 
     def setup(self, stage: str | None = None) -> None:
-        """Compile the simulator and simulate the validation set."""
+        """Compile the simulator and simulate the validation set, once."""
+        if hasattr(self, "validation"):
+            return
         self.simulator = ExperimentSimulator(self.vocabulary, self.settings)
         rng = np.random.default_rng([self.seed, 10**6])
         states = self.simulator.net_pool(self.validation_size, rng)
@@ -96,7 +106,8 @@ class ExperimentDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Return the endless training stream."""
         stream = SimulatedExperiments(self.simulator, self.batch_size, self.pool, self.seed)
-        return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=4 if self.workers else None)
+        ahead = 4 if self.workers else None
+        return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
 
     def val_dataloader(self) -> DataLoader:
         """Return the fixed validation set."""

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from fluxkit.emu import build_program, decompose, simulate_mids
+from fluxkit.errors import LabelingError
 from fluxkit.fluxes import FluxSpace, directed_fluxes, entropic_map, flux_space, prior_coordinates
 from fluxkit.labeling import Tracers
 from fluxkit.labeling.mixing import build_mixing
@@ -34,6 +35,11 @@ class ExperimentSettings:
         Share of single mass shifts that are missing.
     mixture : float
         Share of experiments whose tracer is mixed with unlabeled molecules or with a second tracer.
+
+    Raises
+    ------
+    LabelingError
+        The probabilities do not sum to 1, a share is not from 0 to 1, or the noise is not possible.
     """
 
     experiments: tuple[float, ...] = (0.4, 0.25, 0.2, 0.15)
@@ -43,10 +49,35 @@ class ExperimentSettings:
     masked: float = 0.03
     mixture: float = 0.3
 
+    def __post_init__(self) -> None:
+        if min(self.experiments, default=-1) < 0 or abs(sum(self.experiments) - 1) > 1e-9:
+            raise LabelingError(f"experiments = {self.experiments} are probabilities; let them sum to 1.")
+        for name in ("missing", "masked", "mixture"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise LabelingError(f"{name} = {getattr(self, name)!r} is a share; give a number from 0 to 1.")
+        if len(self.floor) != 2 or not 0 < self.floor[0] <= self.floor[1] or self.slope < 0:
+            raise LabelingError(
+                f"floor = {self.floor} must be two rising numbers above 0, and slope = {self.slope!r} not below 0."
+            )
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Simulated experiments as arrays, float32; shapes as in :class:`~fluxkit.learning.architecture.PosteriorNetwork`."""
+    """Simulated experiments as arrays, float32.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        Features of each measurement, shape ``(sample, experiment, measurement, feature)``.
+    known : numpy.ndarray
+        Which measurements exist, shape ``(sample, experiment, measurement)``, 0 or 1.
+    context : numpy.ndarray
+        Features of each experiment, shape ``(sample, experiment, context)``.
+    present : numpy.ndarray
+        Which experiments exist, shape ``(sample, experiment)``, 0 or 1.
+    target : numpy.ndarray
+        Coordinates of the true fluxes and weights, shape ``(sample, parameter)``.
+    """
 
     rows: np.ndarray
     known: np.ndarray
@@ -108,7 +139,15 @@ class ExperimentSimulator:
         return prior_coordinates(self.space, count, rng)[0]
 
     def batch(self, z: np.ndarray, rng: np.random.Generator) -> Batch:
-        """Simulate one experiment set for each row of net flux coordinates ``(sample, free)``."""
+        """Simulate one experiment set for each row of net flux coordinates.
+
+        Parameters
+        ----------
+        z : numpy.ndarray
+            Shape ``(sample, free)``, inside the polytope.
+        rng : numpy.random.Generator
+            Draws everything else: exchange fluxes, weights, tracers, gaps and noise.
+        """
         count, vocabulary = len(z), self.vocabulary
         y = self.space.exchange_coordinates(self.space.exchange_scale.draw(count, rng))
         w = rng.standard_normal((count, len(self.weight_names)))

@@ -1,12 +1,17 @@
 """The Lightning module: trains the posterior network by maximum likelihood on simulated experiments."""
 
 import math
+import time
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from fluxkit.errors import ModelError
 from fluxkit.learning.architecture import PosteriorNetwork
+
+_LATE = 0.02  # the clock decides only where it runs ahead of the steps by more than this share
+_WARM_UP = 0.2  # at most this share of the training
 
 
 class FluxModule(pl.LightningModule):
@@ -23,7 +28,10 @@ class FluxModule(pl.LightningModule):
     warm_up : int
         Steps of regression and of rising learning rate.
     splines_from : float
-        Share of the steps after which the splines join the Gaussian.
+        Share of the training after which the splines join the Gaussian.
+    minutes : float, optional
+        Time limit. Where it comes before the last step, the schedule follows the clock, so that a training that stops
+        early has trained its splines and lowered its learning rate all the same.
     """
 
     def __init__(
@@ -33,32 +41,60 @@ class FluxModule(pl.LightningModule):
         steps: int = 10_000,
         warm_up: int = 300,
         splines_from: float = 0.5,
+        minutes: float | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.network = PosteriorNetwork(**architecture)
+        self.begin: float | None = None
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self.begin = time.perf_counter()
+
+    def done(self, step: int | None = None) -> float:
+        """Return the share of the training that is over: of the steps, or of the time where that is further on.
+
+        Parameters
+        ----------
+        step : int, optional
+            Steps taken; those of the trainer by default.
+        """
+        share = (self.global_step if step is None else step) / self.hparams["steps"]
+        if self.hparams["minutes"] is None or self.begin is None:
+            return min(1.0, share)
+        clock = (time.perf_counter() - self.begin) / (60 * self.hparams["minutes"])
+        return min(1.0, max(share, clock - _LATE))
 
     def _losses(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         rows, known, context, present, target = batch
         summary = self.network.summarise(rows, known, context, present)
-        if self.training and self.global_step < self.hparams["warm_up"]:
+        if self.training and self.global_step < self.hparams["warm_up"] and self.done() < _WARM_UP:
             error = (self.network.mean(summary) - target).square().mean()
             return 0.5 * error * target.shape[-1], error
-        bent = self.global_step >= self.hparams["splines_from"] * self.hparams["steps"]
+        bent = self.done() >= self.hparams["splines_from"]
         density = self.network.log_density(summary, target, bent)
         error = (self.network.mean(summary) - target).square().mean()
         return -density.mean(), error
 
     def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
-        """Return the loss of a batch: minus log density in nats per sample."""
+        """Return the loss of a batch: minus log density in nats per sample.
+
+        Raises
+        ------
+        ModelError
+            The loss is not finite: no later step can mend the weights.
+        """
         loss, _ = self._losses(batch)
-        self.log("train_loss", loss, prog_bar=True)
+        if not torch.isfinite(loss):
+            raise ModelError(f"training diverged at step {self.global_step}; lower the learning rate.")
+        self.log("train_loss", loss)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
         """Log minus log density, and the mean squared error of the mean coordinate (prior: 1)."""
         loss, error = self._losses(batch)
-        self.log_dict({"val_loss": loss, "val_error": error}, prog_bar=True, batch_size=len(batch[-1]))
+        self.log_dict({"val_loss": loss, "val_error": error}, batch_size=len(batch[-1]))
 
     def configure_optimizers(self):
         """Return AdamW with a linear rise and a cosine fall of the learning rate."""
@@ -68,7 +104,8 @@ class FluxModule(pl.LightningModule):
         def factor(step: int) -> float:
             if step < rise:
                 return (step + 1) / rise
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise)))) + 1e-3
+            fallen = max(0.0, self.done(step) * total - rise) / max(1, total - rise)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, fallen))) + 1e-3
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

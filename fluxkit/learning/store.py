@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from fluxkit.errors import ModelError
+from fluxkit.errors import FluxkitError, ModelError
 from fluxkit.fluxes import EntropicMap, flux_space
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary, encode_labeling
 from fluxkit.networks import Network
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fluxkit.learning.architecture import PosteriorNetwork
 
 SHIPPED = Path(__file__).parent / "models"
-WEIGHTS, CARD = "model.safetensors", "card.json"
+WEIGHTS, CARD, PAGE = "model.safetensors", "card.json", "card.md"
 _CHART = "chart."
 
 
@@ -26,8 +27,8 @@ _CHART = "chart."
 class Chart:
     """The net flux coordinates that a model was trained in, kept with it.
 
-    Rounding rests on random draws, whose last digits differ between processors, so a model keeps its own coordinates and
-    hands over net fluxes.
+    Rounding rests on random draws, whose last digits differ between processors, so a model keeps its own coordinates
+    and hands over net fluxes.
 
     Parameters
     ----------
@@ -103,6 +104,11 @@ class FluxModel:
             Exchange coordinates, shape ``(count, exchange)``.
         w : numpy.ndarray
             Weight coordinates in the order of :attr:`weight_names`, shape ``(count, weight)``.
+
+        Raises
+        ------
+        LabelingError
+            There are several samples, or no standard deviations.
         """
         import torch
 
@@ -121,7 +127,7 @@ class FluxModel:
         return z, np.clip(drawn[:, first:second], -5, 5), drawn[:, second:]
 
 
-def save_model(model: FluxModel, folder: str | Path) -> Path:
+def save_model(model: FluxModel, folder: str | Path, page: str = "") -> Path:
     """Write weights and card.
 
     Parameters
@@ -130,6 +136,8 @@ def save_model(model: FluxModel, folder: str | Path) -> Path:
         What to write.
     folder : str or pathlib.Path
         Folder to write to; made when missing. Each file appears whole or not at all.
+    page : str
+        The card as a page of text for people, kept beside it.
 
     Returns
     -------
@@ -139,16 +147,20 @@ def save_model(model: FluxModel, folder: str | Path) -> Path:
     import torch
     from safetensors.torch import save
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in model.network.state_dict().items()}
     tensors |= {f"{_CHART}{name}": torch.tensor(value) for name, value in model.chart.arrays().items()}
     weights = save(tensors)
     card = {**model.card, "sha256": hashlib.sha256(weights).hexdigest()}
-    for name, content in ((WEIGHTS, weights), (CARD, (json.dumps(card, indent=2) + "\n").encode())):
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+    files = {WEIGHTS: weights, CARD: (json.dumps(card, indent=2) + "\n").encode()}
+    if page:
+        files[PAGE] = page.encode()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as part:
+        for name, content in files.items():
+            (Path(part) / name).write_bytes(content)
+        for name in files:
+            (Path(part) / name).replace(folder / name)
     return folder
 
 
@@ -172,32 +184,60 @@ def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:
         raise ModelError(
             f"there is no model in {str(folder)!r}; train one with fluxkit.train(network, out=...), or pass model=None."
         )
-    try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        expected, settings, tracers = card["sha256"], card["architecture"], card["tracers"]
-        fingerprint = card["network_fingerprint"]
-    except (ValueError, KeyError) as error:
-        raise ModelError(f"{str(folder / CARD)!r} is damaged ({error}); train the model again.") from error
-    if fingerprint != network.fingerprint:
+    card = _read_card(folder / CARD)
+    if card["network_fingerprint"] != network.fingerprint:
         raise ModelError(
             f"the model in {str(folder)!r} was trained on another version of network {card.get('network')!r}; "
             "train one for this network with fluxkit.train(network, out=...)."
         )
     content = (folder / WEIGHTS).read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected:
+    if hashlib.sha256(content).hexdigest() != card["sha256"]:
         raise ModelError(
             f"{str(folder / WEIGHTS)!r} is damaged: its checksum is not the one in its card. "
             "Restore the file, or train the model again."
         )
+    try:
+        vocabulary = build_vocabulary(network, card["tracers"])
+        posterior, chart = _rebuild(content, card["architecture"])
+    except (FluxkitError, AttributeError, KeyError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{str(folder / CARD)!r} is damaged: it does not describe the weights beside it "
+            f"({str(error).splitlines()[0]}). Restore the file, or train the model again."
+        ) from error
+    if [each.name for each in vocabulary.measurements] != card["measurements"]:
+        raise ModelError(
+            f"the model in {str(folder)!r} was trained on another observation table of network {network.name!r}; "
+            "train one for this network with fluxkit.train(network, out=...)."
+        )
+    return FluxModel(vocabulary, posterior, chart, card)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    needed = ("architecture", "measurements", "network_fingerprint", "sha256", "tracers")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        lacking = [name for name in needed if name not in card] if isinstance(card, dict) else list(needed)
+        reason = f"it lacks {lacking[0]!r}" if lacking else ""
+    except ValueError as error:
+        card, reason = {}, str(error)
+    if reason:
+        raise ModelError(f"{str(path)!r} is damaged ({reason}). Restore the file, or train the model again.")
+    return card
+
+
+def _rebuild(content: bytes, architecture: dict[str, int]) -> tuple["PosteriorNetwork", Chart]:
+    """Return network and chart from the bytes of a weights file; torch's own randomness stays where it is."""
+    import torch
     from safetensors.torch import load
 
     from fluxkit.learning.architecture import PosteriorNetwork
 
     tensors = load(content)
     chart = {name.removeprefix(_CHART): tensors.pop(name).numpy() for name in list(tensors) if name.startswith(_CHART)}
-    posterior = PosteriorNetwork(**settings)
+    with torch.random.fork_rng(devices=[]):
+        posterior = PosteriorNetwork(**architecture)
     posterior.load_state_dict(tensors)
-    return FluxModel(build_vocabulary(network, tracers), posterior.eval(), Chart.from_arrays(chart), card)
+    return posterior.eval(), Chart.from_arrays(chart)
 
 
 def has_model(network: Network) -> bool:
@@ -212,6 +252,6 @@ def has_model(network: Network) -> bool:
     if not card.is_file():
         return False
     try:
-        return json.loads(card.read_text(encoding="utf-8")).get("network_fingerprint") == network.fingerprint
-    except ValueError:
+        return _read_card(card)["network_fingerprint"] == network.fingerprint
+    except ModelError:
         return True  # damaged: let load_model say so

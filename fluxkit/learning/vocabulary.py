@@ -12,6 +12,7 @@ from fluxkit.errors import LabelingError, UnknownNameError
 from fluxkit.labeling import Tracers, input_mid, parse_tracers
 from fluxkit.labeling.meaning import ResolvedMeasurement, resolve_measurement
 from fluxkit.labeling.natural_abundance import correction_matrix
+from fluxkit.labeling.tracers import labeled_elements
 from fluxkit.networks import Network
 
 ABUNDANCE_MODES = ("", "C", "CHNOPS")
@@ -181,7 +182,8 @@ def encode_values(vocabulary: Vocabulary, mid: np.ndarray, sd: np.ndarray, kept:
 def encode_context(features: np.ndarray, mode: np.ndarray | int) -> np.ndarray:
     """Join tracer features ``(..., feature)`` with the abundance mode as one-hot, float32."""
     one_hot = np.eye(len(ABUNDANCE_MODES))[mode]
-    return np.concatenate([features, np.broadcast_to(one_hot, (*features.shape[:-1], one_hot.shape[-1]))], -1, dtype=np.float32)
+    one_hot = np.broadcast_to(one_hot, (*features.shape[:-1], one_hot.shape[-1]))
+    return np.concatenate([features, one_hot], axis=-1, dtype=np.float32)
 
 
 def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -202,11 +204,21 @@ def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.nd
         Shape ``(experiment, measurement)``, 0 or 1.
     context : numpy.ndarray
         Shape ``(experiment, context)``.
+
+    Raises
+    ------
+    LabelingError
+        There are several samples, or no standard deviations.
     """
+    if "mid_sd" not in labeling:
+        raise LabelingError("labeling has no standard deviations; read it with a noise model, or simulate with noise=.")
+    if strange := [str(dim) for dim in labeling["mid"].dims if dim not in ("experiment", "isotopologue")]:
+        raise LabelingError(f"a posterior network reads one sample at a time; select one along {strange[0]!r}.")
     network = vocabulary.network
     experiments = {k: parse_tracers(v, network) for k, v in json.loads(labeling.attrs["tracers"]).items()}
-    elements = "".join(e for e in "CNH" if any(e in t.labeled_elements for t in experiments.values())) or "C"
-    mid, sd = (labeling[name].values.reshape(len(experiments), -1) for name in ("mid", "mid_sd"))
+    elements = labeled_elements(experiments.values()) or "C"
+    order = ("experiment", "isotopologue") if "experiment" in labeling["mid"].dims else ("isotopologue",)
+    mid, sd = (labeling[name].transpose(*order).values.reshape(len(experiments), -1) for name in ("mid", "mid_sd"))
     shape = (len(experiments), len(vocabulary.measurements), vocabulary.width)
     values, scales, kept = np.zeros(shape), np.ones(shape), np.zeros(shape, dtype=bool)
     taken: dict[int, str] = {}
@@ -223,5 +235,5 @@ def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.nd
     purity = float(labeling.attrs["purity"])
     features = np.array([vocabulary.tracer_features(each, purity) for each in experiments.values()])
     mode = {"": 0, "C": 1}.get(labeling.attrs["natural_abundance"], 2)
-    known = kept.any(axis=-1).astype(np.float32)
+    known = np.asarray(kept.any(axis=-1), dtype=np.float32)
     return encode_values(vocabulary, values, scales, kept), known, encode_context(features, mode)

@@ -1,9 +1,11 @@
 """Train a posterior network for a metabolic network, test its calibration, and save it with its card."""
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from fluxkit import __version__
 from fluxkit.errors import ModelError
 from fluxkit.learning import Chart, ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
-from fluxkit.networks import Network
+from fluxkit.networks import Network, list_networks
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class TrainingSettings:
         Processes that simulate beside the training process.
     seed : int
         Seed of weights and experiments.
+
+    Raises
+    ------
+    ModelError
+        A number is not possible.
     """
 
     steps: int = 8_000
@@ -48,6 +55,14 @@ class TrainingSettings:
     couplings: int = 2
     workers: int = 1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "minutes", "batch_size", "learning_rate", "width", "size"):
+            if not getattr(self, name) > 0:
+                raise ModelError(f"{name} = {getattr(self, name)!r} must be positive.")
+        for name in ("blocks", "couplings", "workers", "seed"):
+            if getattr(self, name) < 0:
+                raise ModelError(f"{name} = {getattr(self, name)!r} must not be negative.")
 
 
 def train(
@@ -66,7 +81,7 @@ def train(
     network : Network
         The metabolic network.
     out : str or pathlib.Path, optional
-        Folder for weights and card; nothing is saved without it.
+        Folder for weights and card, written at the end; nothing is saved without it.
     tracers : sequence of str, optional
         Tracer texts to train on; the standard tracers of the network by default.
     settings : TrainingSettings, optional
@@ -84,28 +99,39 @@ def train(
     Raises
     ------
     ModelError
-        Training diverged.
+        Training diverged, or ``out`` cannot be a folder.
+    TracerError, LabelingError
+        A tracer does not fit the network, or there is none.
     """
     import pytorch_lightning as pl
     import torch
 
+    from fluxkit.learning.console import TrainingBar, quiet_lightning
     from fluxkit.learning.data_module import ExperimentDataModule
     from fluxkit.learning.flux_module import FluxModule
 
     settings, experiments = settings or TrainingSettings(), experiments or ExperimentSettings()
+    if out is not None:
+        _check_folder(Path(out))
     vocabulary = build_vocabulary(network, tracers)
     data = ExperimentDataModule(
         vocabulary, experiments, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed
     )
     begin = time.perf_counter()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), quiet_lightning():
         torch.manual_seed(settings.seed)
         data.setup()
         architecture = _architecture(vocabulary, settings, data.simulator.parameter_count)
-        module = FluxModule(architecture, settings.learning_rate, settings.steps)
+        module = FluxModule(
+            architecture,
+            settings.learning_rate,
+            settings.steps,
+            warm_up=min(300, settings.steps // 5),
+            minutes=settings.minutes,
+        )
         trainer = pl.Trainer(
             max_steps=settings.steps,
-            max_time={"minutes": settings.minutes},
+            max_time=timedelta(minutes=settings.minutes),
             val_check_interval=min(1000, settings.steps),
             gradient_clip_val=5.0,
             accelerator="auto",
@@ -113,11 +139,11 @@ def train(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
+            callbacks=[TrainingBar(network.name)] if progress else None,
             num_sanity_val_steps=0,
         )
-        trainer.fit(module, datamodule=data)
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = _fit(trainer, module, data)
     if not np.isfinite(metrics.get("val_loss", np.nan)):
         raise ModelError("training diverged: the validation loss is not finite. Lower the learning rate.")
     card = _card(vocabulary, settings, experiments, architecture)
@@ -126,9 +152,29 @@ def train(
     model = FluxModel(vocabulary, module.network.cpu().eval(), chart, card)
     card["calibration"] = calibrate(model, data.simulator)
     if out is not None:
-        save_model(model, out)
-        (Path(out) / "card.md").write_text(describe_card(card), encoding="utf-8")
+        save_model(model, out, describe_card(card))
     return model
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse before the training what could not be written after it."""
+    existing = next(each for each in (out, *out.absolute().parents) if each.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ModelError(f"cannot write into {str(out)!r}: {str(existing)!r} is not a folder for you to write to.")
+
+
+def _fit(trainer, module, data) -> dict[str, float]:
+    """Train; return the last training loss and the validation metrics of the final weights."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=data)
+        last = {"train_loss": float(trainer.callback_metrics["train_loss"])}
+        trainer.validate(module, datamodule=data, verbose=False)
+    except SystemExit:
+        # Lightning turns an interruption into an exit, and is deaf to further ones from then on.
+        signal.signal(signal.SIGINT, handler or signal.default_int_handler)
+        raise KeyboardInterrupt from None
+    return last | {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 def _architecture(vocabulary: Vocabulary, settings: TrainingSettings, parameters: int) -> dict[str, int]:
@@ -214,13 +260,20 @@ def describe_card(card: dict[str, Any]) -> str:
     ----------
     card : dict
         The card of a model.
+
+    Returns
+    -------
+    str
+        Markdown.
     """
+    name = card["network"]
+    command = f"`python -m fluxkit train --network {name}`" if name in list_networks() else "`fluxkit.train`"
     training, calibration, ranges = card["training"], card["calibration"], card["experiments"]
     return "\n".join(
         [
-            f"# Posterior network for {card['network']}",
+            f"# Posterior network for {name}",
             "",
-            f"Trained by fluxkit {card['fluxkit']} with `python -m fluxkit train --network {card['network']}`: "
+            f"Trained by fluxkit {card['fluxkit']} with {command}: "
             f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets in "
             f"{training['seconds'] / 60:.0f} minutes on {training['cores']} cores, seed {training['seed']}.",
             "",
@@ -228,7 +281,8 @@ def describe_card(card: dict[str, Any]) -> str:
             "",
             f"**Experiments.** 1 to {len(ranges['experiments'])} parallel tracers; noise floor {ranges['floor'][0]} to "
             f"{ranges['floor'][1]}; up to {ranges['missing']:.0%} of the measurements missing. Tracers: "
-            + "; ".join(card["tracers"]) + ".",
+            + "; ".join(card["tracers"])
+            + ".",
             "",
             f"**Calibration of the network alone** ({calibration['samples']} fresh experiments): 50 % intervals hold "
             f"{calibration['coverage_50']:.1%} and 90 % intervals {calibration['coverage_90']:.1%} of the true values; "
@@ -236,10 +290,8 @@ def describe_card(card: dict[str, Any]) -> str:
             f"{calibration['coverage_90_highest']:.1%}. Median width of a draw relative to the prior: "
             f"{calibration['width_to_prior_median']:.2f}.",
             "",
-            "**Use.** A start for exact refinement and sampling, which `fluxkit.quantify` always does. Outside the ranges "
-            "above the network alone must not be trusted.",
+            "**Use.** A start for exact refinement and sampling, which `fluxkit.quantify` always does. Outside the "
+            "ranges above the network alone must not be trusted.",
             "",
         ]
     )
-
-

@@ -1,0 +1,74 @@
+"""What a user sees of a training: one progress bar, without Lightning's remarks about itself."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm.auto import tqdm
+
+_REMARKS = (
+    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),  # Lightning's own use of torch
+    (UserWarning, r"The '(train|val)_dataloader' does not have many workers"),  # settings say how many
+    (DeprecationWarning, r"This process .* is multi-threaded, use of fork\(\)"),  # the workers start no threads
+)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence, for a while, what Lightning says about itself; every other warning stays."""
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = logger.level
+    with warnings.catch_warnings():
+        for category, message in _REMARKS:
+            warnings.filterwarnings("ignore", message=message, category=category)
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+class TrainingBar(pl.Callback):
+    """Shows the share of the training that is over, the step, and the latest losses.
+
+    Parameters
+    ----------
+    name : str
+        What is trained.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.bar: tqdm | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Open the bar."""
+        self.bar = tqdm(
+            total=100, desc=f"training {self.name}", bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+        )
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *arguments: Any) -> None:
+        """Move on."""
+        if self.bar is not None:
+            shown = {name: f"{float(value):.3g}" for name, value in sorted(trainer.callback_metrics.items())}
+            text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
+            self.bar.set_postfix_str(f"step {trainer.global_step}, {text}", refresh=False)
+            self.bar.update(int(100 * pl_module.done()) - self.bar.n)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Fill the bar, and close it."""
+        if self.bar is not None:
+            self.bar.update(100 - self.bar.n)
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Close the bar where it stands."""
+        self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
