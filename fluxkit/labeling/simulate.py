@@ -1,5 +1,6 @@
 """Simulated labeling: flux states and tracers in, a labeling dataset out."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -99,6 +100,7 @@ def simulate(
         mid_sd=np.full((*net.shape[:-1], *values.shape[1:]), noise) if noise else None,
         purity=purity,
         natural_abundance=natural_abundance,
+        formulas=json.loads(frame.attrs["formulas"]),
         seed=seed,
         source="simulated",
     )
@@ -118,6 +120,8 @@ def _frame(network, names, elements, experiments, purity, natural_abundance) -> 
     sizes = {name: resolve_measurement(name, network, elements).size for name in names}
     fragments = [name for name in names for _ in range(sizes[name] + 1)]
     shifts = [shift for name in names for shift in range(sizes[name] + 1)]
+    stated = {name: network.observations[name].formula for name in names if name in network.observations}
+    formulas = {name: formula for name, formula in stated.items() if formula is not None} if natural_abundance else {}
     one = np.tile(np.array([float(shift == 0) for shift in shifts]), (len(experiments), 1))
     return labeling_dataset(
         one,
@@ -128,6 +132,7 @@ def _frame(network, names, elements, experiments, purity, natural_abundance) -> 
         experiments={name: each.text for name, each in experiments.items()},
         purity=purity,
         natural_abundance=natural_abundance,
+        formulas=formulas,
     )
 
 
