@@ -97,9 +97,7 @@ def decompose(network: Network, fragments: Iterable[Fragment]) -> EmuSystem:
     merged = tuple(_resolve(resolved, (each,)) for each in targets)
     balances = _needed(balances, merged)
     inputs = {each for source in merged for each in source if each not in balances}
-    inputs |= {
-        each for sources in balances.values() for source in sources for each in source if each not in balances
-    }
+    inputs |= {each for sources in balances.values() for source in sources for each in source if each not in balances}
     return EmuSystem(network, fragments, merged, balances, tuple(sorted(inputs)), _blocks(balances))
 
 
@@ -145,9 +143,7 @@ def _sources(network: Network, producers, emu: Emu) -> dict[Source, dict[int, fl
         for element, i in emu.atoms:
             place, position = reaction.home[element, letters[element][i]]
             parts.setdefault(place, []).append((element, position))
-        source = tuple(
-            sorted(_canonical(network, reaction.substrates[place], atoms) for place, atoms in parts.items())
-        )
+        source = tuple(sorted(_canonical(network, reaction.substrates[place], atoms) for place, atoms in parts.items()))
         fluxes = sources.setdefault(source, {})
         fluxes[reaction.flux] = fluxes.get(reaction.flux, 0.0) + coefficient
     return sources
@@ -200,11 +196,7 @@ def _blocks(balances) -> tuple[tuple[Emu, ...], ...]:
     emus = sorted(balances, key=lambda each: (len(each.atoms), each))
     index = {emu: i for i, emu in enumerate(emus)}
     pairs = {
-        (i, index[each])
-        for emu, i in index.items()
-        for source in balances[emu]
-        for each in source
-        if each in index
+        (i, index[each]) for emu, i in index.items() for source in balances[emu] for each in source if each in index
     }
     if not emus:
         return ()

@@ -6,6 +6,7 @@ transposed elimination to the cotangent (lambda = A^-T g) without forming a Jaco
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
@@ -45,6 +46,7 @@ def _forward(operations, first, work):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _backward(operations, first, work, gradient):
+    """Walk backwards; what has been read is cleared, so that the array is zero again for the next block."""
     lanes = work.shape[1]
     for k in range(operations.shape[0] - 1, -1, -1):
         kind, a, b, c = operations[k, 0], operations[k, 1], operations[k, 2], operations[k, 3]
@@ -52,66 +54,86 @@ def _backward(operations, first, work, gradient):
         if kind == MULTIPLY_ADD:
             for lane in range(lanes):
                 cotangent = gradient[d, lane]
+                gradient[d, lane] = 0.0
                 gradient[c, lane] += cotangent
                 gradient[a, lane] += cotangent * work[b, lane]
                 gradient[b, lane] += cotangent * work[a, lane]
         elif kind == MULTIPLY:
             for lane in range(lanes):
                 cotangent = gradient[d, lane]
+                gradient[d, lane] = 0.0
                 gradient[a, lane] += cotangent * work[b, lane]
                 gradient[b, lane] += cotangent * work[a, lane]
         elif kind == ADD:
             for lane in range(lanes):
                 cotangent = gradient[d, lane]
+                gradient[d, lane] = 0.0
                 gradient[a, lane] += cotangent
                 gradient[b, lane] += cotangent
         else:
             for lane in range(lanes):
                 gradient[a, lane] -= gradient[d, lane] * work[d, lane] * work[d, lane]
+                gradient[d, lane] = 0.0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _run_blocks(
-    operations, first, fluxes, inputs, constants, outputs, cotangent, values, flux_gradient, lanes
-):
-    """Run states in blocks of lanes; with a cotangent of non-zero length also the adjoint.
+def _run_block(operations, first, start, fluxes, inputs, constants, outputs, work, values):
+    """Run the lanes of one block, the states from ``start`` on; idle lanes repeat the last state.
 
     Returns a state whose fluxes are not finite and non-negative, or -1.
     """
     wrong = -1
     states, flux_count = fluxes.shape
-    input_count, output_count = inputs.shape[1], outputs.shape[0]
+    input_count, lanes = inputs.shape[1], work.shape[1]
+    for i in range(constants.shape[0]):
+        work[flux_count + input_count + i, :] = constants[i]
+    for lane in range(lanes):
+        row = min(start + lane, states - 1)
+        source = row if inputs.shape[0] > 1 else 0
+        for i in range(flux_count):
+            value = fluxes[row, i]
+            if not 0.0 <= value < np.inf:
+                wrong = row
+            work[i, lane] = value
+        for i in range(input_count):
+            work[flux_count + i, lane] = inputs[source, i]
+    _forward(operations, first, work)
+    for lane in range(min(lanes, states - start)):
+        for i in range(outputs.shape[0]):
+            values[start + lane, i] = work[outputs[i], lane]
+    return wrong
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _pull_back_block(operations, first, start, outputs, cotangent, work, gradient, flux_gradient):
+    """Pull the cotangents of one block back through the values that ``_run_block`` left in the work array.
+
+    The gradient array is all zero before and after.
+    """
+    states, flux_count = flux_gradient.shape
+    count = min(work.shape[1], states - start)
+    for lane in range(count):
+        for i in range(outputs.shape[0]):
+            gradient[outputs[i], lane] += cotangent[start + lane, i]
+    _backward(operations, first, work, gradient)
+    for lane in range(count):
+        for i in range(flux_count):
+            flux_gradient[start + lane, i] = gradient[i, lane]
+    gradient[:first] = 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _run_blocks(operations, first, fluxes, inputs, constants, outputs, cotangent, values, flux_gradient, lanes):
+    """Run states in blocks of lanes; with a cotangent of non-zero length also the adjoint."""
+    wrong = -1
     adjoint = cotangent.shape[0] > 0
     slots = first + operations.shape[0]
     work = np.empty((slots, lanes))
-    gradient = np.empty((slots if adjoint else 0, lanes))
-    for i in range(constants.shape[0]):
-        work[flux_count + input_count + i, :] = constants[i]
-    for start in range(0, states, lanes):
-        for lane in range(lanes):
-            row = min(start + lane, states - 1)
-            source = row if inputs.shape[0] > 1 else 0
-            for i in range(flux_count):
-                value = fluxes[row, i]
-                if not 0.0 <= value < np.inf:
-                    wrong = row
-                work[i, lane] = value
-            for i in range(input_count):
-                work[flux_count + i, lane] = inputs[source, i]
-        _forward(operations, first, work)
-        count = min(lanes, states - start)
-        for lane in range(count):
-            for i in range(output_count):
-                values[start + lane, i] = work[outputs[i], lane]
+    gradient = np.zeros((slots if adjoint else 0, lanes))
+    for start in range(0, fluxes.shape[0], lanes):
+        wrong = max(wrong, _run_block(operations, first, start, fluxes, inputs, constants, outputs, work, values))
         if adjoint:
-            gradient[:] = 0.0
-            for lane in range(count):
-                for i in range(output_count):
-                    gradient[outputs[i], lane] += cotangent[start + lane, i]
-            _backward(operations, first, work, gradient)
-            for lane in range(count):
-                for i in range(flux_count):
-                    flux_gradient[start + lane, i] = gradient[i, lane]
+            _pull_back_block(operations, first, start, outputs, cotangent, work, gradient, flux_gradient)
     return wrong
 
 
@@ -120,10 +142,13 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="fluxkit-emu")
 
 
-if hasattr(
-    os, "register_at_fork"
-):  # a forked child inherits the pool without its threads and would wait for ever
+if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without its threads and would wait for ever
     os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def _lanes(states: int) -> int:
+    """Lanes of a block; fewer when there are few states avoid idle work."""
+    return int(min(LANES, max(4, -(-states // 4) * 4)))
 
 
 def _run(program: Program, fluxes: np.ndarray, inputs: np.ndarray, cotangent: np.ndarray | None):
@@ -133,16 +158,13 @@ def _run(program: Program, fluxes: np.ndarray, inputs: np.ndarray, cotangent: np
     flux_gradient = np.empty((states if cotangent is not None else 0, program.flux_count))
     packed = np.empty((0, 0)) if cotangent is None else cotangent.reshape(states, len(outputs))
     shared = (program.operations, program.first_operation)
-    # An adjoint keeps every value; fewer lanes when there are few states avoid idle work.
-    lanes = int(min(LANES, max(4, -(-states // 4) * 4)))
+    lanes = _lanes(states)
 
     def part(rows: slice) -> int:
         own = inputs if len(inputs) == 1 else inputs[rows]
         cut = packed if cotangent is None else packed[rows]
         target = flux_gradient if cotangent is None else flux_gradient[rows]
-        wrong = _run_blocks(
-            *shared, fluxes[rows], own, program.constants, outputs, cut, values[rows], target, lanes
-        )
+        wrong = _run_blocks(*shared, fluxes[rows], own, program.constants, outputs, cut, values[rows], target, lanes)
         return wrong if wrong < 0 else rows.start + wrong
 
     if states <= 2 * LANES:
@@ -243,18 +265,71 @@ def pull_back(
         As in :func:`simulate_mids`.
     """
     arrays = _arguments(program, fluxes, inputs)
+    return _run(program, *arrays, _cotangent(program, len(arrays[0]), cotangent))
+
+
+def _cotangent(program: Program, states: int, cotangent: np.ndarray) -> np.ndarray:
     cotangent = np.ascontiguousarray(cotangent, dtype=float)
-    expected = (len(arrays[0]), *program.outputs.shape)
+    expected = (states, *program.outputs.shape)
     if cotangent.shape != expected:
-        raise FluxError(
-            f"the cotangent has shape {cotangent.shape}, but the MIDs have {expected}; give the same."
-        )
-    return _run(program, *arrays, cotangent)
+        raise FluxError(f"the cotangent has shape {cotangent.shape}, but the MIDs have {expected}; give the same.")
+    return cotangent
 
 
-def jacobian(
-    program: Program, fluxes: np.ndarray, rows: np.ndarray, inputs: np.ndarray | None = None
-) -> np.ndarray:
+def simulate_with_pullback(
+    program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Return the MIDs, and a function that pulls a cotangent back to the directed fluxes.
+
+    The same as :func:`pull_back` for a cotangent that depends on the MIDs. Up to 32 states, all values of the forward
+    run are kept, so that it is not repeated.
+
+    Parameters
+    ----------
+    program : Program
+        The compiled balances.
+    fluxes : numpy.ndarray
+        Directed fluxes, shape ``(state, directed flux)``.
+    inputs : numpy.ndarray, optional
+        As in :func:`simulate_mids`.
+
+    Returns
+    -------
+    mids : numpy.ndarray
+        Shape ``(state, experiment, value)``.
+    pullback : callable
+        From a cotangent ``(state, experiment, value)`` to the gradient of ``sum(cotangent * mids)`` by the directed
+        fluxes, ``(state, directed flux)``. May be called any number of times, from any thread.
+
+    Raises
+    ------
+    FluxError
+        As in :func:`simulate_mids`.
+    """
+    fluxes, inputs = _arguments(program, fluxes, inputs)
+    states = len(fluxes)
+    if not 0 < states <= LANES:
+        return _run(program, fluxes, inputs, None)[0], lambda cotangent: pull_back(program, fluxes, cotangent, inputs)[
+            1
+        ]
+    outputs = program.outputs.reshape(-1)
+    shared = (program.operations, program.first_operation, 0)
+    values = np.empty((states, len(outputs)))
+    work = np.empty((program.slot_count, _lanes(states)))
+    wrong = _run_block(*shared, fluxes, inputs, program.constants, outputs, work, values)
+    if wrong >= 0:
+        raise FluxError(_describe(program, fluxes[wrong], wrong))
+
+    def pullback(cotangent: np.ndarray) -> np.ndarray:
+        packed = _cotangent(program, states, cotangent).reshape(states, -1)
+        gradient = np.empty((states, program.flux_count))
+        _pull_back_block(*shared, outputs, packed, work, np.zeros(work.shape), gradient)
+        return gradient
+
+    return values.reshape(states, *program.outputs.shape), pullback
+
+
+def jacobian(program: Program, fluxes: np.ndarray, rows: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
     """Return derivatives of linear combinations of the MIDs of one state with respect to the directed fluxes.
 
     Parameters
@@ -275,8 +350,6 @@ def jacobian(
     """
     fluxes = np.asarray(fluxes, dtype=float)
     if fluxes.ndim != 1:
-        raise FluxError(
-            f"the Jacobian is that of one state, but the fluxes have shape {fluxes.shape}; give one row."
-        )
+        raise FluxError(f"the Jacobian is that of one state, but the fluxes have shape {fluxes.shape}; give one row.")
     repeated = np.broadcast_to(fluxes, (len(rows), len(fluxes)))
     return pull_back(program, repeated, rows, inputs)[1]

@@ -85,9 +85,7 @@ class Program:
                     f"experiment {experiment}: M+{shift} of {emu.metabolite} is {given:g}, but this program "
                     f"was built for {value:g} there; build a program for this tracer."
                 )
-        return np.array(
-            [inputs[experiment][emu][shift] for experiment, emu, shift in self.input_keys], dtype=float
-        )
+        return np.array([inputs[experiment][emu][shift] for experiment, emu, shift in self.input_keys], dtype=float)
 
 
 class _Tape:
@@ -166,9 +164,7 @@ def build_program(system: EmuSystem, inputs: Sequence[Mapping[Emu, np.ndarray]])
     builder = _Builder(system, tape, inputs)
     for block in system.blocks:
         builder.solve_block(block)
-    slots = [
-        [slot for target in system.targets for slot in builder.mids(target)[e]] for e in range(len(inputs))
-    ]
+    slots = [[slot for target in system.targets for slot in builder.mids(target)[e]] for e in range(len(inputs))]
     return _finish(system, tape, slots)
 
 
@@ -265,9 +261,7 @@ class _Builder:
 
     def _accumulate(self, total, weight: Slot, mids) -> None:
         for e in self.experiments:
-            total[e] = [
-                self.tape.multiply_add(old, weight, new) for old, new in zip(total[e], mids[e], strict=True)
-            ]
+            total[e] = [self.tape.multiply_add(old, weight, new) for old, new in zip(total[e], mids[e], strict=True)]
 
     def _is_unlabeled(self, block: tuple[Emu, ...]) -> bool:
         inside = {(emu,) for emu in block}

@@ -18,9 +18,7 @@ _KEPT_DRAWS = 250  # per chain, in the result
 _PRIOR_DRAWS = 4000
 
 
-def assemble(
-    density: FluxDensity, labeling, name: str, refined: Refined, chains: Chains, rng, extra
-) -> FluxEstimate:
+def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains: Chains, rng, extra) -> FluxEstimate:
     """Turn points into fluxes, fit statistics and a verdict."""
     network = density.space.network
     keep = np.unique(np.linspace(0, chains.draws.shape[1] - 1, _KEPT_DRAWS).astype(int))
@@ -86,6 +84,6 @@ def _fit(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, residual
         "sd": density.sd,
         "residual": standardised.reshape(shape),
     }
-    coords = {name: labeling[name] for name in ("fragment", "mass_shift")}
-    coords["experiment"] = list(json.loads(labeling.attrs["tracers"]))
+    coords = {name: ("isotopologue", labeling[name].values) for name in ("fragment", "mass_shift")}
+    coords |= {"experiment": ("experiment", list(json.loads(labeling.attrs["tracers"])))}
     return xr.Dataset({name: (dims, value) for name, value in fields.items()}, coords=coords)

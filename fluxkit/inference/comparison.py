@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fluxkit.errors import UnknownNameError, suggest
+from fluxkit.errors import FluxError, UnknownNameError, suggest
 from fluxkit.inference.estimate import LEVEL, FluxEstimate, write_fluxes
 
 
@@ -53,9 +53,7 @@ class Estimates(Mapping[str, FluxEstimate]):
         return write_fluxes(self._estimates, path)
 
 
-def compare(
-    first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None = None
-) -> pd.DataFrame:
+def compare(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Compare two estimates of the same network.
 
     The posteriors are independent, so their draws are paired at random.
@@ -72,8 +70,19 @@ def compare(
     pandas.DataFrame
         One row per quantity: ``reaction`` (or name), ``kind``, medians ``first`` and ``second`` with their 90 %
         intervals, ``difference``, ``difference_lower``, ``difference_upper``, ``ratio``, ``ratio_lower``,
-        ``ratio_upper``, and ``probability_changed``: the posterior probability of the more probable direction.
+        ``ratio_upper``, ``probability_changed``: the posterior probability of the more probable ``direction``, NaN
+        where the network fixes the flux.
+
+    Raises
+    ------
+    FluxError
+        The estimates belong to different networks, or an expression cannot be read.
     """
+    if first.network.fingerprint != second.network.fingerprint:
+        raise FluxError(
+            f"{first.sample!r} was quantified with network {first.network.name!r}, {second.sample!r} with another one "
+            f"({second.network.name!r}); quantify both with the same network."
+        )
     rng = np.random.default_rng(0)
     rows = []
     for name, kind, a, b in _pairs(first, second, quantities):
@@ -87,8 +96,11 @@ def compare(
             tails = (0.5 - LEVEL / 2, 0.5, 0.5 + LEVEL / 2)
             low, middle, high = np.quantile(known, tails) if known.size else (np.nan,) * 3
             row |= {key: middle, f"{key}_lower": low, f"{key}_upper": high}
-        up = float(np.mean(b > a) + 0.5 * np.mean(b == a))
-        row["probability_changed"] = max(up, 1 - up) if np.ptp(a) + np.ptp(b) > 0 else np.nan
+        known = ~np.isnan(a) & ~np.isnan(b)
+        a, b = a[known], b[known]
+        varies = a.size > 0 and np.ptp(a) + np.ptp(b) > 0
+        up = float(np.mean(b > a) + 0.5 * np.mean(b == a)) if varies else np.nan
+        row["probability_changed"] = max(up, 1 - up)
         row["direction"] = "up" if up > 0.5 else "down"
         rows.append(row)
     return pd.DataFrame(rows)
@@ -109,9 +121,6 @@ def _pairs(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, s
         ("net", range(len(network.reactions))),
         ("exchange", np.flatnonzero(network.reversible)),
     ):
-        draws = [
-            each.posterior[f"{kind}_flux"].values.reshape(-1, len(network.reactions))
-            for each in (first, second)
-        ]
+        draws = [each.posterior[f"{kind}_flux"].values.reshape(-1, len(network.reactions)) for each in (first, second)]
         for i in columns:
             yield network.reaction_names[i], kind, draws[0][:, i], draws[1][:, i]

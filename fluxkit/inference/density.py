@@ -1,18 +1,19 @@
 """The posterior density of one condition: exact labeling simulation, measurement model, noise and flux prior.
 
-A point holds, in this order, the net flux coordinates (inside the flux polytope), one coordinate per reversible exchange
-flux, and one coordinate per unknown share or dilution of the measurement model. The last two kinds are free and
-standard normal under the prior, up to the stated correction of the exchange coordinate.
+A point holds, in this order, the net flux coordinates (inside the flux polytope), one coordinate per reversible
+exchange flux, and one coordinate per unknown share or dilution of the measurement model. The last two kinds are free
+and standard normal under the prior, up to the stated correction of the exchange coordinate.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
 
-from fluxkit.emu import Program, pull_back, simulate_mids
+from fluxkit.emu import Program, pull_back, simulate_with_pullback
 from fluxkit.fluxes import FluxSpace, directed_fluxes
 from fluxkit.labeling import MeasurementModel
 
@@ -26,6 +27,7 @@ class _Model(NamedTuple):
     slope: np.ndarray
     fluxes: np.ndarray
     mids: np.ndarray
+    by_fluxes: Callable[[np.ndarray], np.ndarray]
     prediction: np.ndarray
     back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     exchange_prior: tuple[np.ndarray, np.ndarray]
@@ -56,18 +58,34 @@ class FluxDensity:
     sd: np.ndarray
     limit: np.ndarray
 
-    def __post_init__(self) -> None:
-        known = np.isfinite(self.measured) & self.measurement.measured
-        object.__setattr__(self, "known", np.flatnonzero(known.ravel()))
-        object.__setattr__(self, "_data", self.measured.ravel()[self.known])
-        object.__setattr__(self, "_scale", 1.0 / self.sd.ravel()[self.known])
-        limit = np.nan_to_num(self.limit.ravel()[self.known], nan=-1.0)
-        object.__setattr__(self, "_limit", np.where(limit > 0, limit, 0.0))
-        object.__setattr__(self, "censored", limit > 0)
-        object.__setattr__(self, "_one_way", ~self.space.network.reversible)
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Flat positions of the data, shape ``(datum,)``."""
+        return np.flatnonzero((np.isfinite(self.measured) & self.measurement.measured).ravel())
 
-    known: np.ndarray = field(init=False)  # flat positions of the data
-    censored: np.ndarray = field(init=False)  # which of them are zeros below a detection limit
+    @cached_property
+    def censored(self) -> np.ndarray:
+        """Which data are zeros below a detection limit, shape ``(datum,)``."""
+        return np.asarray(np.nan_to_num(self.limit.ravel()[self.known]) > 0)
+
+    @cached_property
+    def _expected(self) -> np.ndarray:
+        """What a prediction is compared with: the datum, or the limit of a censored zero."""
+        return np.where(self.censored, self.limit.ravel()[self.known], self.measured.ravel()[self.known])
+
+    @cached_property
+    def _scale(self) -> np.ndarray:
+        return 1.0 / self.sd.ravel()[self.known]
+
+    @cached_property
+    def _floor(self) -> np.ndarray:
+        """Smallest net flux: rounding must not turn an irreversible reaction round."""
+        return np.where(self.space.network.reversible, -np.inf, 0.0)
+
+    @cached_property
+    def _least(self) -> np.ndarray:
+        """Smallest residual of each datum: a censored zero counts only what exceeds its limit."""
+        return np.where(self.censored, 0.0, -np.inf)
 
     @property
     def size(self) -> int:
@@ -84,20 +102,18 @@ class FluxDensity:
         z, y, w = self.split(points)
         net = self.space.net(z)
         exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
-        fluxes = directed_fluxes(
-            self.space.network, np.where(self._one_way, np.maximum(net, 0.0), net), exchange
-        )
-        mids = simulate_mids(self.program, fluxes)
+        net = np.maximum(net, self._floor)
+        fluxes = directed_fluxes(self.space.network, net, exchange)
+        mids, by_fluxes = simulate_with_pullback(self.program, fluxes)
         prediction, back = self.measurement.value_and_pullback(mids, ndtr(w))
-        return _Model(net, slope, fluxes, mids, prediction, back, (log_prior, by_y))
+        return _Model(net, slope, fluxes, mids, by_fluxes, prediction, back, (log_prior, by_y))
 
     def _residual(self, prediction: np.ndarray) -> np.ndarray:
         """Standardised residuals ``(model - measured) / sd`` of the data, shape ``(n, datum)``; a censored zero
         counts only what exceeds its limit.
         """
         model = prediction.reshape(len(prediction), -1)[:, self.known]
-        difference = model - np.where(self.censored, self._limit, self._data)
-        return np.where(self.censored, np.maximum(difference, 0.0), difference) * self._scale
+        return np.maximum((model - self._expected) * self._scale, self._least)
 
     def _flux_gradient(self, net: np.ndarray, slope: np.ndarray, directed: np.ndarray) -> np.ndarray:
         """Carry a gradient by directed fluxes ``(n, directed)`` to net and exchange coordinates."""
@@ -127,7 +143,7 @@ class FluxDensity:
         residual = self._residual(model.prediction)
         value, gradient = self._log_prior(points, *model.exchange_prior)
         by_mids, by_weights = model.back(self._cotangent(-residual * self._scale))
-        _, by_fluxes = pull_back(self.program, model.fluxes, by_mids)
+        by_fluxes = model.by_fluxes(by_mids)
         shape = len(self.space.free) + self.space.exchange_scale.size
         gradient[:, :shape] += self._flux_gradient(model.net, model.slope, by_fluxes)
         w = points[:, shape:]

@@ -79,10 +79,11 @@ class FluxEstimate:
     verdict: Verdict
 
     def __repr__(self) -> str:
+        determined = np.count_nonzero(self.intervals["determined"])
         return (
             f"<FluxEstimate {self.sample!r} of {self.network.name!r}: chi-square {self.ssr:.1f} at "
             f"{self.degrees_of_freedom:.1f} degrees of freedom (p = {self.p_value:.3f}), "
-            f"{int(self.intervals['determined'].sum())} of {len(self.intervals)} fluxes determined, {self.verdict}>"
+            f"{determined} of {len(self.intervals)} fluxes determined, {self.verdict}>"
         )
 
     @cached_property
@@ -129,7 +130,7 @@ class FluxEstimate:
     @cached_property
     def information(self) -> pd.Series:
         """Information by ``(reaction, kind)``; see :attr:`intervals`."""
-        return self.intervals.set_index(["reaction", "kind"])["information"]
+        return pd.Series(self.intervals.set_index(["reaction", "kind"])["information"])
 
     def quantity(self, expression: str) -> xr.DataArray:
         """Return posterior draws of an expression of fluxes.
@@ -153,7 +154,7 @@ class FluxEstimate:
         return _evaluate(self.posterior, self.network, expression)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write the intervals as ``fluxes.csv``: sample, reaction, kind, best, median, lower, upper, information, unit."""
+        """Write the intervals as one table, ``fluxes.csv``; see :func:`write_fluxes`."""
         return write_fluxes({self.sample: self}, path)
 
     def save(self, path: str | Path) -> Path:
@@ -217,7 +218,8 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
         ) from error
     if record["fingerprint"] != network.fingerprint:
         raise ModelError(
-            f"the estimate in {str(path)!r} belongs to another version of network {record['network']!r}; quantify again."
+            f"the estimate in {str(path)!r} belongs to another version of network {record['network']!r}; "
+            "quantify again."
         )
     return FluxEstimate(
         network=network,
@@ -232,7 +234,7 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
 
 
 def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Path:
-    """Write one row per sample, reaction and kind.
+    """Write one row per sample, reaction and kind: best, median, lower, upper (90 %), information, determined, unit.
 
     Parameters
     ----------
@@ -257,8 +259,11 @@ def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Pat
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    table.to_csv(part, index=False, float_format="%.6g")
-    part.replace(path)
+    try:
+        table.to_csv(part, index=False, float_format="%.6g")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 

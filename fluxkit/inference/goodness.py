@@ -5,11 +5,10 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from fluxkit.inference.chi_square import chi_square
+from fluxkit.inference.chi_square import chi_square, independent_data
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts
+from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
 from fluxkit.inference.refinement import Refined, refine
-from fluxkit.labeling import split_samples
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
 
@@ -42,14 +41,21 @@ def fit_statistics(
     pandas.DataFrame
         One row per sample: ``sample``, ``data`` (independent values), ``chi_square``, ``degrees_of_freedom``,
         ``p_value``, ``largest_residual`` (in sd) and ``where`` it is.
+
+    Raises
+    ------
+    LabelingError
+        The dataset breaks a rule, or has no standard deviations, or fewer than 1 start is asked for.
     """
+    parts = samples_of(labeling, network, pool=False)
     chosen = choose_model(model, network)
+    settings = QuantifySettings(starts=starts)
     rows = []
     with threadpool_limits(1, "blas"):
-        for i, (name, part) in enumerate(split_samples(labeling).items()):
+        for i, (name, part) in enumerate(parts.items()):
             rng = np.random.default_rng(seed + i)
             density = build_density(part, network)
-            points, _ = find_starts(density, part, chosen, QuantifySettings(starts=starts), rng)
+            points, _ = find_starts(density, part, chosen, settings, rng)
             rows.append({"sample": name, **_row(density, refine(density, points), part)})
     return pd.DataFrame(rows)
 
@@ -60,7 +66,7 @@ def _row(density: FluxDensity, refined: Refined, labeling: xr.Dataset) -> dict[s
     worst = int(np.abs(residual).argmax())
     column = density.known[worst] % labeling.sizes["isotopologue"]
     return {
-        "data": density.measurement.n_independent,
+        "data": independent_data(density),
         "chi_square": ssr,
         "degrees_of_freedom": freedom,
         "p_value": p_value,

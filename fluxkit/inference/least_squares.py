@@ -18,10 +18,9 @@ from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.problem import build_density
+from fluxkit.inference.problem import build_density, samples_of
 from fluxkit.inference.refinement import Refined
 from fluxkit.inference.sampling import Chains
-from fluxkit.labeling import check_labeling, pool_replicates, split_samples
 from fluxkit.networks import Network
 
 PENALTY = 100.0  # residual per unit of rounded flux beyond a bound
@@ -68,7 +67,7 @@ def least_squares_fits(
         solved = least_squares(
             lambda x: _residuals(density, x, prior),
             np.clip(start, -upper + 1e-6, upper - 1e-6),
-            jac=lambda x: _jacobian(density, x, prior),
+            jac=lambda x: _jacobian(density, x, prior),  # pyright: ignore[reportArgumentType]
             bounds=(-upper, upper),
             max_nfev=evaluations,
             x_scale="jac",
@@ -151,22 +150,17 @@ def fit_fluxes(
     LabelingError
         The dataset breaks a rule, has no standard deviations, or fewer than 2 starts or refits are asked for.
     """
-    check_labeling(labeling, network)
-    if "mid_sd" not in labeling:
-        raise LabelingError(
-            "labeling has no standard deviations; read it with a noise model, or simulate it with noise=."
-        )
     if starts < 1 or monte_carlo < 2:
         raise LabelingError(
             f"starts = {starts} and monte_carlo = {monte_carlo}: at least 1 start and 2 refits are needed."
         )
-    parts = pool_replicates(labeling) if pool else split_samples(labeling)
+    parts = samples_of(labeling, network, pool)
     with threadpool_limits(1, "blas"):
         fits = {
             name: _fit_one(part, network, name, starts, monte_carlo, seed + i)
             for i, (name, part) in enumerate(parts.items())
         }
-    return next(iter(fits.values())) if "sample" not in labeling.dims else Estimates(fits)
+    return Estimates(fits) if {"sample", "draw"} & set(labeling.dims) else fits["sample"]
 
 
 def _fit_one(
@@ -183,7 +177,7 @@ def _fit_one(
         refit = least_squares_fits(density.with_data(noisy), best[None], evaluations=60)
         draws.append(refit.points[0])
         levels.append(-0.5 * refit.ssr[0])
-    residual, jacobian = density.residuals_with_jacobian(fits.points)
+    jacobian = density.residuals_with_jacobian(fits.points)[1]
     data = jacobian.swapaxes(1, 2) @ jacobian
     ridge = 1e-6 * np.eye(density.size)
     refined = Refined(fits.points, 0.5 * fits.ssr, data + ridge, data, 0)

@@ -1,15 +1,22 @@
 """From a dataset to a posterior density and to the points where the search starts."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
+from fluxkit.errors import LabelingError
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.sampling import SamplerSettings
-from fluxkit.labeling import measurement_model, normalise_experiments
+from fluxkit.labeling import (
+    check_labeling,
+    measurement_model,
+    normalise_experiments,
+    pool_replicates,
+    split_samples,
+)
 from fluxkit.labeling.programs import labeling_program
 from fluxkit.learning import FluxModel, has_model, load_model
 from fluxkit.networks import Network, check_reachable
@@ -33,8 +40,14 @@ class QuantifySettings:
 
     starts: int = 16
     learned_draws: int = 256
-    sampler: SamplerSettings = SamplerSettings()
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
     prior: str = "targets"
+
+    def __post_init__(self) -> None:
+        if self.starts < 1 or self.learned_draws < 1:
+            raise LabelingError(
+                f"starts = {self.starts} and learned_draws = {self.learned_draws}: at least 1 of each is needed."
+            )
 
 
 def choose_model(model: FluxModel | str | None, network: Network) -> FluxModel | None:
@@ -52,6 +65,34 @@ def choose_model(model: FluxModel | str | None, network: Network) -> FluxModel |
     if model == "shipped":
         return load_model(network) if has_model(network) else None
     return load_model(network, model)
+
+
+def samples_of(labeling: xr.Dataset, network: Network, pool: bool) -> dict[str, xr.Dataset]:
+    """Return what is fitted, one dataset per condition or sample, by name.
+
+    Parameters
+    ----------
+    labeling : xarray.Dataset
+        Labeling of one sample, of several, or of simulated draws.
+    network : Network
+        The network.
+    pool : bool
+        Whether to pool the replicates of each condition.
+
+    Raises
+    ------
+    LabelingError
+        The dataset breaks a rule, or has no standard deviations.
+    """
+    check_labeling(labeling, network)
+    if "mid_sd" not in labeling:
+        raise LabelingError(
+            "labeling has no standard deviations; read it with a noise model, or simulate it with noise=."
+        )
+    if "draw" in labeling.dims:
+        names = [f"draw {i}" for i in range(labeling.sizes["draw"])]
+        labeling = labeling.rename(draw="sample").assign_coords(sample=names)
+    return pool_replicates(labeling) if pool else split_samples(labeling)
 
 
 def build_density(labeling: xr.Dataset, network: Network, prior: str = "targets") -> FluxDensity:
@@ -76,12 +117,12 @@ def build_density(labeling: xr.Dataset, network: Network, prior: str = "targets"
     )
     shape = (len(experiments), labeling.sizes["isotopologue"])
     arrays = {
-        name: labeling[name].values.reshape(shape) if name in labeling else np.full(shape, np.nan)
+        name: labeling[name].transpose(..., "isotopologue").values.reshape(shape)
         for name in ("mid", "mid_sd", "mid_limit")
+        if name in labeling
     }
-    return FluxDensity(
-        flux_space(network, prior), program, measurement, arrays["mid"], arrays["mid_sd"], arrays["mid_limit"]
-    )
+    limit = arrays.get("mid_limit", np.full(shape, np.nan))
+    return FluxDensity(flux_space(network, prior), program, measurement, arrays["mid"], arrays["mid_sd"], limit)
 
 
 def find_starts(density: FluxDensity, labeling, model: FluxModel | None, settings: QuantifySettings, rng):
@@ -93,11 +134,12 @@ def find_starts(density: FluxDensity, labeling, model: FluxModel | None, setting
     if model is None:
         return starts, 0
     z, y, w = model.draw(labeling, settings.learned_draws, int(rng.integers(2**31)))
-    place = [
-        model.weight_names.index(n) if n in model.weight_names else -1
-        for n in density.measurement.weight_names
-    ]
-    own = np.where(np.array(place, dtype=int) >= 0, w[:, place], 0.0) if place else np.empty((len(w), 0))
+    if settings.prior != "targets":  # the model speaks of the coordinates of the stated prior
+        z = space.coordinates(flux_space(space.network).net(z))
+    own = np.zeros((len(z), len(density.measurement.weight_names)))
+    for k, name in enumerate(density.measurement.weight_names):
+        if name in model.weight_names:
+            own[:, k] = w[:, model.weight_names.index(name)]
     drawn = np.concatenate([z, y, own], axis=1)
     value = density.log_density(drawn)[0]
     half = count // 2

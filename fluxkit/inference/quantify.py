@@ -11,16 +11,14 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from fluxkit.errors import LabelingError
 from fluxkit.fluxes import prior_coordinates
 from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts
+from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
 from fluxkit.inference.refinement import Refined, refine
 from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
-from fluxkit.labeling import check_labeling, pool_replicates, split_samples
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
 
@@ -72,24 +70,15 @@ def quantify(
         The model is damaged or belongs to another network.
     """
     settings = settings or QuantifySettings()
-    check_labeling(labeling, network)
-    if "mid_sd" not in labeling:
-        raise LabelingError(
-            "labeling has no standard deviations; read it with a noise model, or simulate it with noise=."
-        )
+    parts = samples_of(labeling, network, pool)
     chosen = choose_model(model, network)
-    if "draw" in labeling.dims:
-        labeling = labeling.rename(draw="sample").assign_coords(
-            sample=[f"draw {i}" for i in range(labeling.sizes["draw"])]
-        )
-    parts = pool_replicates(labeling) if pool else split_samples(labeling)
     estimates = {}
     for i, (name, part) in enumerate(parts.items()):
         tell = _progress(progress, name, i, len(parts))
         with threadpool_limits(1, "blas"):  # the matrices are small: threads cost more than they bring
             estimates[name] = _quantify_one(part, network, name, chosen, settings, seed + i, tell)
         tell("done", 1.0)
-    return next(iter(estimates.values())) if "sample" not in labeling.dims else Estimates(estimates)
+    return Estimates(estimates) if {"sample", "draw"} & set(labeling.dims) else estimates["sample"]
 
 
 def _progress(progress: bool | Progress, name: str, index: int, count: int) -> Progress:

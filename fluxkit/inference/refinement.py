@@ -1,8 +1,8 @@
 """Exact refinement: many starts at once climb to the most probable fluxes by Gauss-Newton steps inside the polytope.
 
-A logarithmic barrier keeps every step inside the bounds and is then lowered until it no longer matters; steps stop short
-of the nearest wall (fraction-to-boundary rule). Derivatives come from the adjoint labeling simulation, so they are exact
-(Nocedal & Wright 2006, Numerical Optimization, chapters 10 and 19, doi:10.1007/978-0-387-40065-5).
+A logarithmic barrier keeps every step inside the bounds and is then lowered until it no longer matters; steps stop
+short of the nearest wall (fraction-to-boundary rule). Derivatives come from the adjoint labeling simulation, so they
+are exact (Nocedal & Wright 2006, Numerical Optimization, chapters 10 and 19, doi:10.1007/978-0-387-40065-5).
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,11 @@ class Refined:
     objective : numpy.ndarray
         Minus log posterior, shape ``(start,)``.
     precision : numpy.ndarray
-        Gauss-Newton Hessian of the objective at each point, shape ``(start, parameter, parameter)``.
+        Posterior precision of a normal approximation at each point, shape ``(start, parameter, parameter)``: that of
+        the data, plus one in every coordinate, since all coordinates have unit variance under the prior. Bounds
+        count that way, too.
     data_precision : numpy.ndarray
-        The part of it that the data contribute.
+        The part of it that the data contribute (Gauss-Newton).
     iterations : int
         Iterations of the batch.
     """
@@ -74,23 +76,24 @@ def refine(
     """
     problem = _Problem(density, anchors, noise)
     points = problem.pull_inside(starts)
-    damping = np.full(len(points), 1e-3)
     total = 0
     for barrier in barriers:
         objective = problem.objective(points, barrier)
+        damping = np.full(len(points), 1e-3)  # anew: a start that rests on rounding has driven it up
         rest = np.zeros(len(points), dtype=int)
         for _ in range(iterations):
             active = np.flatnonzero(rest < 2)
             if not active.size:
                 break
             total += 1
-            gradient, hessian, _ = problem.expand(points[active], barrier, active)
+            gradient, hessian = problem.expand(points[active], barrier, active)
             gain = problem.step(points, objective, damping, gradient, hessian, barrier, active)
             rest[active] = np.where(gain < tolerance, rest[active] + 1, 0)
-    _, precision, data_precision = problem.expand(points, 0.0, np.arange(len(points)))
+    jacobian = density.residuals_with_jacobian(points)[1]
+    data = jacobian.swapaxes(1, 2) @ jacobian
     objective = problem.objective(points, 0.0)
     order = np.argsort(objective)
-    return Refined(points[order], objective[order], precision[order], data_precision[order], total)
+    return Refined(points[order], objective[order], data[order] + np.eye(density.size), data[order], total)
 
 
 class _Problem:
@@ -105,7 +108,7 @@ class _Problem:
         self.prior = prior
 
     def pull_inside(self, points: np.ndarray) -> np.ndarray:
-        """Shrink net coordinates towards the origin of the polytope until no wall is closer than 1e-6."""
+        """Shrink net coordinates towards the origin of the polytope until each lies 1e-4 of the way inside."""
         points = points.copy()
         ratio = (points[:, : self.bounded] @ self.space.walls.T) / self.space.offsets
         points[:, : self.bounded] /= np.maximum(ratio.max(axis=1, keepdims=True) / (1 - 1e-4), 1.0)
@@ -138,15 +141,14 @@ class _Problem:
         residual, jacobian = self.density.residuals_with_jacobian(points)
         residual = self._shift(residual, rows)
         gradient = self._prior(points, rows)[1] + np.einsum("ndp,nd->np", jacobian, residual)
-        data = jacobian.swapaxes(1, 2) @ jacobian
-        hessian = data + self.prior
+        hessian = jacobian.swapaxes(1, 2) @ jacobian + self.prior
         if barrier:
             inverse = 1.0 / self.gap(points)
             walls, z = self.space.walls, slice(0, self.bounded)
             gradient[:, z] += barrier * inverse @ walls
             scaled = inverse[..., None] * walls
             hessian[:, z, z] += barrier * (scaled.swapaxes(1, 2) @ scaled)
-        return gradient, hessian, data
+        return gradient, hessian
 
     def step(self, points, objective, damping, gradient, hessian, barrier, active) -> np.ndarray:
         """Try damped steps for the active rows; updates points, objectives and damping, returns the gains."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluxkit.errors import LabelingError
+
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``."""
 
@@ -47,6 +49,13 @@ class SamplerSettings:
     effective_draws: float = 400.0
     seconds: float = 60.0
     max_draws: int = 4000
+
+    def __post_init__(self) -> None:
+        if self.chains < 1 or self.max_draws < 1 or not self.seconds > 0:
+            raise LabelingError(
+                f"chains = {self.chains}, max_draws = {self.max_draws} and seconds = {self.seconds:g}: all must be "
+                "positive."
+            )
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,10 @@ class _Ensemble:
         self.normal_squares = np.einsum("wp,wp->w", self.normals, self.normals)
 
     def _drift(self, position: np.ndarray, velocity: np.ndarray, duration: np.ndarray) -> None:
-        """Move straight for a time, bouncing off the walls; changes position and velocity in place."""
+        """Move straight for a time, bouncing off the walls; changes position and velocity in place.
+
+        A chain that has not arrived after 200 bounces gets lost (NaN): cut short, its path could not be reversed.
+        """
         left = duration.copy()
         active = np.arange(len(position))
         for _ in range(200):
@@ -120,6 +132,7 @@ class _Ensemble:
             active, wall = active[hits], first[hits]
             bounce = 2 * speed[hits, wall] / self.normal_squares[wall]
             velocity[active] -= bounce[:, None] * self.normals[wall]
+        position[active] = np.nan
 
     def trajectory(self, steps: int, jitter: np.ndarray) -> np.ndarray:
         """Move every chain along one trajectory and accept or reject; return the acceptance probabilities."""
@@ -245,9 +258,7 @@ def _passes(rhat: np.ndarray, effective: np.ndarray, settings: SamplerSettings) 
     return bool(rhat.max() < settings.rhat and effective.min() > settings.effective_draws)
 
 
-def _warm_up(
-    ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSettings, begin: float, tell
-) -> None:
+def _warm_up(ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSettings, begin: float, tell) -> None:
     """Adapt step size and metric over growing windows; the guess counts as some draws of its own."""
     size = covariance.shape[0]
     previous = np.empty((0, size))
@@ -255,9 +266,7 @@ def _warm_up(
         if time.perf_counter() - begin > 0.6 * settings.seconds:
             break
         length = 0.5 if k == 0 else 1.5
-        draws, _ = ensemble.advance(
-            count, length, gain=0.12 if k == 0 else 0.06, target=settings.target_acceptance
-        )
+        draws, _ = ensemble.advance(count, length, gain=0.12 if k == 0 else 0.06, target=settings.target_acceptance)
         lost = ensemble.rescue()
         kept = draws[count // 4 :, ~lost].reshape(-1, size)
         pooled = np.concatenate([previous, kept])
@@ -283,7 +292,7 @@ def diagnose(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rhat, effective_draws : numpy.ndarray
         Shape ``(parameter,)``.
     """
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     columns = [draws[..., i] for i in range(draws.shape[-1])]
     rhat = [array_stats.rhat(each, chain_axis=0, draw_axis=1) for each in columns]

@@ -11,9 +11,7 @@ EFFECTIVE_DRAWS = 100.0
 RESIDUAL = 5.0
 
 
-def judge(
-    ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset
-) -> Verdict:
+def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset) -> Verdict:
     """Judge an estimate by its fit and its chains.
 
     Parameters
@@ -33,9 +31,7 @@ def judge(
     """
     reasons = []
     if freedom <= 0:
-        reasons.append(
-            "there are no more data than parameters, so the fit cannot be tested; measure more fragments"
-        )
+        reasons.append("there are no more data than parameters, so the fit cannot be tested; measure more fragments")
     elif p_value < P_VALUE:
         reasons.append(
             f"the network does not explain the data within their errors (chi-square {ssr:.0f} at {freedom:.0f} degrees "
@@ -44,7 +40,8 @@ def judge(
     largest = diagnostics["largest_residual"]
     if largest > RESIDUAL:
         reasons.append(f"one value lies {largest:.1f} sd off ({_worst(fit, 1)}); check this ion, or mask it")
-    if diagnostics["rhat_max"] > RHAT or diagnostics["ess_min"] < EFFECTIVE_DRAWS:
+    mixed = diagnostics["rhat_max"] <= RHAT and diagnostics["ess_min"] >= EFFECTIVE_DRAWS
+    if not mixed:  # chains that never moved have no R-hat at all
         reasons.append(
             f"the chains have not converged (R-hat {diagnostics['rhat_max']:.2f}, {diagnostics['ess_min']:.0f} "
             "effective draws); sample longer"

@@ -1,10 +1,17 @@
 """Derivatives of MIDs by directed fluxes, against finite differences and a dense implicit adjoint."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluxkit.emu import jacobian, pull_back, simulate_mids
+from fluxkit.emu import jacobian, pull_back, simulate_mids, simulate_with_pullback
+from fluxkit.errors import FluxError
+from fluxkit.labeling import normalise_experiments
+from fluxkit.labeling.programs import labeling_program
+from fluxkit.networks import load_network, parse_fragment
 from tests.emu.dense_emu import DenseEmu
 from tests.emu.random_networks import input_mids, labeled_networks, program_of, split
 
@@ -73,3 +80,43 @@ def test_gradients_are_finite_where_fluxes_are_zero(case, seed):
     program = program_of(case)
     cotangent = np.random.default_rng(seed).standard_normal((1, *program.outputs.shape))
     assert np.isfinite(pull_back(program, case.fluxes[None], cotangent)[1]).all()
+
+
+def pullback_case(states, seed=0):
+    """The ccm program of two fragments at random flux states, with two cotangents."""
+    network = load_network("ccm")
+    tracers = normalise_experiments("Glc_x: 100% [U-13C6]", network)
+    fragments = tuple(parse_fragment(each, network) for each in ("Cit.m", "Ser.c"))
+    program = labeling_program(network, fragments, tuple(tracers.values()))
+    rng = np.random.default_rng(seed)
+    fluxes = rng.uniform(0.1, 100, (states, program.flux_count))
+    return program, fluxes, rng.standard_normal((2, states, *program.outputs.shape))
+
+
+@pytest.mark.parametrize("states", [1, 4, 7, 16, 32, 33, 100])
+def test_the_pullback_of_a_simulation_equals_pull_back_however_often_it_is_called(states):
+    program, fluxes, cotangents = pullback_case(states)
+    mids, pullback = simulate_with_pullback(program, fluxes)
+    for each in (*cotangents, cotangents[0]):
+        expected_mids, expected = pull_back(program, fluxes, each)
+        np.testing.assert_array_equal(mids, expected_mids)
+        np.testing.assert_array_equal(pullback(each), expected)
+
+
+def test_pullbacks_of_several_simulations_do_not_disturb_each_other_in_threads():
+    cases = [pullback_case(16, seed) for seed in range(8)]
+    held = [simulate_with_pullback(program, fluxes)[1] for program, fluxes, _ in cases]
+    with ThreadPoolExecutor(4) as pool:
+        gradients = list(pool.map(lambda i: held[i % 8](cases[i % 8][2][i // 8 % 2]), range(64)))
+    for i, gradient in enumerate(gradients):
+        program, fluxes, cotangents = cases[i % 8]
+        np.testing.assert_array_equal(gradient, pull_back(program, fluxes, cotangents[i // 8 % 2])[1])
+
+
+def test_simulating_with_a_pullback_refuses_what_simulating_refuses():
+    program, fluxes, cotangents = pullback_case(3)
+    with pytest.raises(FluxError, match="give the same"):
+        simulate_with_pullback(program, fluxes)[1](cotangents[0, :2])
+    fluxes[1, 4] = -1
+    with pytest.raises(FluxError, match="state 1"):
+        simulate_with_pullback(program, fluxes)
