@@ -13,7 +13,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_example_runs_as_printed(tmp_path, monkeypatch, capsys):
     code = re.search(r"<!-- example -->\n```python\n(.*?)```", README, re.DOTALL)[1]
-    quick = QuantifySettings(starts=2, learned_draws=32, sampler=SamplerSettings(windows=(10, 10), max_draws=20, seconds=5.0))
+    sampler = SamplerSettings(windows=(10, 10), max_draws=20, seconds=5.0)
+    quick = QuantifySettings(starts=2, learned_draws=32, sampler=sampler)
     monkeypatch.setattr(fluxkit, "quantify", partial(fluxkit.quantify, settings=quick))
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)

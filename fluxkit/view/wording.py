@@ -1,5 +1,8 @@
 """Findings in words: what changed between two conditions, by how much, and how sure that is."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 SURE = 0.95
@@ -20,10 +23,10 @@ def describe_changes(comparison: pd.DataFrame, first: str, second: str) -> list[
     list of str
         In the order of the rows: values with 90 % intervals, their ratio, and the probability of the change.
     """
-    return [_sentence(row, first, second) for _, row in comparison.iterrows()]
+    return [_sentence(row, first, second) for row in comparison.to_dict("records")]
 
 
-def _sentence(row: pd.Series, first: str, second: str) -> str:
+def _sentence(row: Mapping[Any, Any], first: str, second: str) -> str:
     share = row["kind"] == "quantity" and row["first_lower"] >= -0.01 and row["first_upper"] <= 1.01
     probability = row["probability_changed"]
     word = "rose" if row["direction"] == "up" else "fell"
@@ -37,7 +40,7 @@ def _sentence(row: pd.Series, first: str, second: str) -> str:
     )
 
 
-def _value(row: pd.Series, name: str, share: bool) -> str:
+def _value(row: Mapping[Any, Any], name: str, share: bool) -> str:
     middle, low, high = row[name], row[f"{name}_lower"], row[f"{name}_upper"]
     if share:
         return f"{100 * middle:.3g} % [{100 * low:.3g}, {100 * high:.3g}]"
