@@ -122,9 +122,8 @@ class FluxModel:
     def _split(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         space = flux_space(self.vocabulary.network)
         first, second = len(space.free), len(space.free) + space.exchange_scale.size
-        drawn = np.nan_to_num(
-            drawn, nan=0.0
-        )  # data unlike any of training may overflow float32: then the prior's centre
+        # Data unlike any of training may overflow float32: what is not a number becomes the prior's centre.
+        drawn = np.nan_to_num(drawn, nan=0.0)
         far = np.clip(drawn[:, :first], -30, 30)  # beyond, float64 cannot tell a point from its wall
         z = space.coordinates(self.chart.net(far))
         return z, np.clip(drawn[:, first:second], -5, 5), np.clip(drawn[:, second:], -5, 5)

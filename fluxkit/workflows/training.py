@@ -16,6 +16,7 @@ from fluxkit.errors import ModelError
 from fluxkit.learning import Chart, ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network, list_networks
+from fluxkit.workflows.folders import check_folder
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ def train(
     Raises
     ------
     ModelError
-        Training diverged, or ``out`` cannot be a folder.
+        Training diverged.
+    FluxkitError
+        ``out`` cannot be written to; said before the training.
     TracerError, LabelingError
         A tracer does not fit the network, or there is none.
     """
@@ -112,7 +115,7 @@ def train(
 
     settings, experiments = settings or TrainingSettings(), experiments or ExperimentSettings()
     if out is not None:
-        _check_folder(Path(out))
+        check_folder(out)
     vocabulary = build_vocabulary(network, tracers)
     data = ExperimentDataModule(
         vocabulary, experiments, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed
@@ -154,13 +157,6 @@ def train(
     if out is not None:
         save_model(model, out, describe_card(card))
     return model
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse before the training what could not be written after it."""
-    existing = next(each for each in (out, *out.absolute().parents) if each.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ModelError(f"cannot write into {str(out)!r}: {str(existing)!r} is not a folder for you to write to.")
 
 
 def _fit(trainer, module, data) -> dict[str, float]:

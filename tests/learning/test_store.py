@@ -157,7 +157,8 @@ def test_a_model_of_another_observation_table_is_refused(folder):
         load_model(TOY, folder)
 
 
-def test_a_missing_model_is_refused_with_the_cure(tmp_path):
+def test_a_missing_model_is_refused_with_the_cure(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "SHIPPED", tmp_path)
     with pytest.raises(ModelError, match="there is no model in .*; train one with fluxkit.train.*or pass model=None"):
         load_model(TOY, tmp_path / "none")
     with pytest.raises(ModelError, match="there is no model in .*toy"):
