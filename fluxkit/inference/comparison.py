@@ -94,11 +94,12 @@ def compare(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, 
         for key, values in summary.items():
             known = values[~np.isnan(values)]
             tails = (0.5 - LEVEL / 2, 0.5, 0.5 + LEVEL / 2)
-            low, middle, high = np.quantile(known, tails) if known.size else (np.nan,) * 3
+            with np.errstate(invalid="ignore"):  # a ratio to zero is infinite
+                low, middle, high = np.quantile(known, tails) if known.size else (np.nan,) * 3
             row |= {key: middle, f"{key}_lower": low, f"{key}_upper": high}
         known = ~np.isnan(a) & ~np.isnan(b)
         a, b = a[known], b[known]
-        varies = a.size > 0 and np.ptp(a) + np.ptp(b) > 0
+        varies = a.size > 0 and (a.max() > a.min() or b.max() > b.min())
         up = float(np.mean(b > a) + 0.5 * np.mean(b == a)) if varies else np.nan
         row["probability_changed"] = max(up, 1 - up)
         row["direction"] = "up" if up > 0.5 else "down"

@@ -24,8 +24,9 @@ class Refined:
         Minus log posterior, shape ``(start,)``.
     precision : numpy.ndarray
         Posterior precision of a normal approximation at each point, shape ``(start, parameter, parameter)``: that of
-        the data, plus one in every coordinate, since all coordinates have unit variance under the prior. Bounds
-        count that way, too.
+        the data, plus one in every coordinate, since all coordinates have unit variance under the prior, plus the
+        square of the pressure on each wall, since a density that falls like exp(-pressure * distance) from a wall has
+        the variance 1 / pressure^2.
     data_precision : numpy.ndarray
         The part of it that the data contribute (Gauss-Newton).
     iterations : int
@@ -93,7 +94,8 @@ def refine(
     data = jacobian.swapaxes(1, 2) @ jacobian
     objective = problem.objective(points, 0.0)
     order = np.argsort(objective)
-    return Refined(points[order], objective[order], data[order] + np.eye(density.size), data[order], total)
+    precision = data + np.eye(density.size) + problem.wall_precision(points, barriers[-1])
+    return Refined(points[order], objective[order], precision[order], data[order], total)
 
 
 class _Problem:
@@ -149,6 +151,16 @@ class _Problem:
             scaled = inverse[..., None] * walls
             hessian[:, z, z] += barrier * (scaled.swapaxes(1, 2) @ scaled)
         return gradient, hessian
+
+    def wall_precision(self, points: np.ndarray, barrier: float) -> np.ndarray:
+        """Return the sum of pressure^2 (normal normal') over the walls, shape ``(start, parameter, parameter)``.
+
+        At the minimum with a barrier the pressure on a wall is barrier / distance.
+        """
+        pressed = (barrier / self.gap(points))[..., None] * self.space.walls
+        result = np.zeros((len(points), self.density.size, self.density.size))
+        result[:, : self.bounded, : self.bounded] = pressed.swapaxes(1, 2) @ pressed
+        return result
 
     def step(self, points, objective, damping, gradient, hessian, barrier, active) -> np.ndarray:
         """Try damped steps for the active rows; updates points, objectives and damping, returns the gains."""

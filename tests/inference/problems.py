@@ -21,7 +21,9 @@ QUICK = QuantifySettings(starts=4, sampler=SamplerSettings(chains=8, windows=(20
 DATA = Path(__file__).parents[2] / "data" / "hct116"
 
 
-def toy_labeling(noise: float = SD, seed: int = 1, fragments=("B", "D"), tracers=TRACER, fluxes=None) -> xr.Dataset:
+def toy_labeling(
+    noise: float = SD, seed: int = 1, fragments=("B", "D"), tracers: str | dict[str, str] = TRACER, fluxes=None
+) -> xr.Dataset:
     """Simulate labeling of the toy network at its published state; D has the MID of the published fragment F."""
     state = TOY.reference_fluxes() if fluxes is None else fluxes
     return fluxkit.simulate(TOY, state, tracers, fragments=list(fragments), noise=noise, seed=seed)

@@ -51,7 +51,7 @@ def test_a_linear_problem_is_solved_exactly():
     problem = linear_problem()
     refined = refine(problem, starts_of(problem, 6), barriers=(1.0, 1e-6), tolerance=1e-12)
     np.testing.assert_allclose(refined.points, np.broadcast_to(problem.mode, (6, 5)), atol=1e-5)
-    np.testing.assert_allclose(refined.precision[0], problem.precision, rtol=1e-12)
+    np.testing.assert_allclose(refined.precision[0], problem.precision, atol=1e-9)
     np.testing.assert_allclose(refined.data_precision[0], problem.matrix.T @ problem.matrix, rtol=1e-12)
 
 
@@ -59,9 +59,11 @@ def test_a_mode_beyond_a_wall_is_found_on_the_wall():
     problem = linear_problem(bounded=1, free=0, data=3)
     box = 0.25 * abs(problem.mode[0])
     problem.space.offsets = np.full(2, box)
-    refined = refine(problem, 0.1 * box * np.ones((2, 1)))
+    refined = refine(problem, 0.1 * box * np.ones((2, 1)), tolerance=1e-9)
     assert (np.abs(refined.points) < box).all()
     np.testing.assert_allclose(refined.points[:, 0], np.sign(problem.mode[0]) * box, atol=0.01)
+    pressure = problem.precision[0, 0] * (abs(problem.mode[0]) - box)
+    np.testing.assert_allclose(refined.precision[:, 0, 0], problem.precision[0, 0] + pressure**2, rtol=0.05)
 
 
 def test_refinements_of_perturbed_problems_scatter_like_the_posterior():

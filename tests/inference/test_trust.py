@@ -1,0 +1,48 @@
+"""The verdict names what is wrong, and only what is wrong."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from fluxkit.inference.trust import judge
+
+GOOD = {"rhat_max": 1.01, "ess_min": 500.0, "largest_residual": 2.0}
+NAMES = np.array(["Cit", "Cit", "Lac", "Lac"], dtype=object)
+
+
+def fit(*residuals):
+    return xr.Dataset(
+        {"residual": (("experiment", "isotopologue"), np.array([residuals]))},
+        coords={"fragment": ("isotopologue", NAMES), "mass_shift": ("isotopologue", [0, 1, 0, 1])},
+    )
+
+
+def test_a_good_fit_with_converged_chains_is_trusted_without_reasons():
+    verdict = judge(40.0, 45.0, 0.7, GOOD, fit(1.0, -1.0, 0.5, np.nan))
+    assert verdict.trusted
+    assert verdict.reasons == ()
+    assert str(verdict) == "trusted"
+
+
+def test_an_improbable_chi_square_names_the_largest_residuals_first():
+    verdict = judge(120.0, 45.0, 1e-8, GOOD, fit(1.0, -4.5, np.nan, 3.0))
+    assert not verdict.trusted
+    assert "Cit M+1 (4.5 sd), Lac M+1 (3.0 sd), Cit M+0 (1.0 sd)" in verdict.reasons[0]
+
+
+def test_one_value_far_off_is_named():
+    verdict = judge(40.0, 45.0, 0.7, {**GOOD, "largest_residual": 6.0}, fit(0.1, 0.2, -6.0, 0.1))
+    assert verdict.reasons == ("one value lies 6.0 sd off (Lac M+0 (6.0 sd)); check this ion, or mask it",)
+
+
+def test_without_spare_data_the_fit_cannot_be_tested():
+    verdict = judge(0.1, -1.0, float("nan"), GOOD, fit(0.1, 0.1, 0.1, 0.1))
+    assert not verdict.trusted
+    assert "measure more fragments" in str(verdict)
+
+
+@pytest.mark.parametrize("chains", [{"rhat_max": 1.2}, {"ess_min": 20.0}, {"rhat_max": np.nan}, {"ess_min": np.nan}])
+def test_chains_that_disagree_or_never_moved_are_not_trusted(chains):
+    verdict = judge(40.0, 45.0, 0.7, {**GOOD, **chains}, fit(0.1, 0.1, 0.1, 0.1))
+    assert not verdict.trusted
+    assert "sample longer" in str(verdict)
