@@ -33,8 +33,10 @@ class MeasurementReader(nn.Module):
         self.read = nn.Parameter(torch.randn(measurements, features, width) / features**0.5)
         self.bias = nn.Parameter(torch.zeros(measurements, width))
         self.context = nn.Linear(context, width)
-        self.combine = nn.Parameter(torch.randn(measurements, width, size) / (0.3 * measurements * width) ** 0.5)
+        self.gate = nn.Linear(context, measurements * width)
+        self.combine = nn.Parameter(torch.randn(measurements, width, size) / (0.5 * measurements * width) ** 0.5)
         self.summary = nn.Linear(context, size)
+        self.norm = nn.LayerNorm(size)
 
     def forward(self, rows: Tensor, known: Tensor, context: Tensor) -> Tensor:
         """Read experiments.
@@ -54,10 +56,11 @@ class MeasurementReader(nn.Module):
             Shape ``(..., size)``.
         """
         hidden = torch.einsum("...mf,mfh->...mh", rows, self.read) + self.bias
+        hidden = hidden * (1 + self.gate(context).view_as(hidden))
         hidden = nn.functional.gelu(hidden + self.context(context).unsqueeze(-2))
         hidden = hidden * known.unsqueeze(-1)
         combined = hidden.flatten(-2) @ self.combine.flatten(0, 1)
-        return nn.functional.gelu(combined + self.summary(context))
+        return nn.functional.gelu(self.norm(combined + self.summary(context)))
 
 
 class ResidualBlock(nn.Module):
@@ -101,6 +104,9 @@ class PosteriorNetwork(nn.Module):
     ):
         super().__init__()
         self.parameters_count = parameters
+        for name, shape in (("row", (measurements, features)), ("context", (context,)), ("target", (parameters,))):
+            self.register_buffer(f"{name}_mean", torch.zeros(shape))
+            self.register_buffer(f"{name}_scale", torch.ones(shape))
         self.reader = MeasurementReader(measurements, features, context, width, size)
         self.trunk = nn.Sequential(*[ResidualBlock(size) for _ in range(blocks)], nn.LayerNorm(size), nn.GELU())
         self.mean = nn.Linear(size, parameters)
@@ -111,6 +117,42 @@ class PosteriorNetwork(nn.Module):
         self.register_buffer("lower", torch.tril_indices(parameters, parameters), persistent=False)
         self.flow = _spline_flow(parameters, 64, couplings, bins) if couplings else None
         self.flow_context = nn.Linear(size, 64) if couplings else None
+
+    def standardise(self, rows: Tensor, known: Tensor, context: Tensor, present: Tensor, target: Tensor) -> None:
+        """Take centre and spread of everything from a sample of experiments, before training.
+
+        What a MID says about fluxes is a small deviation from what its tracer gives anyway: on raw values the network
+        hardly learns.
+
+        Parameters
+        ----------
+        rows, known, context, present, target : Tensor
+            A large batch, shapes as in :meth:`summarise` and :meth:`log_density`.
+        """
+        exists = present > 0
+        rows, context = rows[exists], context[exists]
+        kept = self._kept(rows)
+        count = kept.sum(dim=0).clamp(min=1)
+        mean = (rows * kept).sum(dim=0) / count
+        spread = (((rows - mean).square() * kept).sum(dim=0) / count).sqrt()
+        self.row_mean.copy_(mean)
+        self.row_scale.copy_(spread.clamp(min=0.02))
+        width = rows.shape[-1] // 3
+        self.row_mean[:, 2 * width :] = 0.0  # the mask itself stays 0 or 1
+        self.row_scale[:, 2 * width :] = 1.0
+        self.context_mean.copy_(context.mean(dim=0))
+        self.context_scale.copy_(context.std(dim=0).clamp(min=0.05))
+        self.target_mean.copy_(target.mean(dim=0))
+        self.target_scale.copy_(target.std(dim=0).clamp(min=1e-3))
+
+    @staticmethod
+    def _kept(rows: Tensor) -> Tensor:
+        """Which features of ``(..., feature)`` rows belong to a measured mass shift."""
+        return (rows[..., 2 * (rows.shape[-1] // 3) :] > 0).repeat(*[1] * (rows.dim() - 1), 3)
+
+    def squared_error(self, summary: Tensor, target: Tensor) -> Tensor:
+        """Return the mean squared error of the Gaussian's centre, in units of the prior's variance."""
+        return (self.mean(summary) - (target - self.target_mean) / self.target_scale).square().mean()
 
     def summarise(self, rows: Tensor, known: Tensor, context: Tensor, present: Tensor) -> Tensor:
         """Summarise all experiments of a sample.
@@ -132,8 +174,10 @@ class PosteriorNetwork(nn.Module):
             Shape ``(batch, size)``.
         """
         owner, slot = present.nonzero(as_tuple=True)
-        read = self.reader(rows[owner, slot], known[owner, slot], context[owner, slot])
-        return self.trunk(read.new_zeros(len(rows), read.shape[-1]).index_add(0, owner, read))
+        rows, context = rows[owner, slot], (context[owner, slot] - self.context_mean) / self.context_scale
+        rows = torch.where(self._kept(rows), (rows - self.row_mean) / self.row_scale, 0.0)
+        read = self.reader(rows, known[owner, slot], context)
+        return self.trunk(read.new_zeros(len(present), read.shape[-1]).index_add(0, owner, read))
 
     def gaussian(self, summary: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean ``(batch, parameter)`` and the lower factor A of the precision A'A, parameter by parameter.
@@ -163,8 +207,9 @@ class PosteriorNetwork(nn.Module):
             Whether to use the splines, or the Gaussian alone (early in training).
         """
         mean, factor = self.gaussian(summary)
-        white = torch.einsum("bij,bj->bi", factor, target - mean)
-        log_volume = torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
+        standard = (target - self.target_mean) / self.target_scale
+        white = torch.einsum("bij,bj->bi", factor, standard - mean)
+        log_volume = torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1) - self.target_scale.log().sum()
         if self.flow is None or self.flow_context is None or not bent:
             return -0.5 * (white.square() + 1.8378770664093453).sum(-1) + log_volume
         return self.flow(self.flow_context(summary)).log_prob(white) + log_volume
@@ -186,7 +231,7 @@ class PosteriorNetwork(nn.Module):
         if self.flow is not None and self.flow_context is not None:
             noise = self.flow(self.flow_context(summary)).transform.inv(noise)
         solved = torch.linalg.solve_triangular(factor, noise.unsqueeze(-1), upper=False).squeeze(-1)
-        return mean + solved
+        return self.target_mean + self.target_scale * (mean + solved)
 
 
 def _spline_flow(parameters: int, context: int, couplings: int, bins: int) -> nn.Module:

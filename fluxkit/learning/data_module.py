@@ -103,6 +103,10 @@ class ExperimentDataModule(pl.LightningDataModule):
             for i in range(0, self.validation_size, self.batch_size)
         ]
 
+    def sample(self) -> tuple[torch.Tensor, ...]:
+        """Return the validation set as one large batch: rows, known, context, present, target."""
+        return tuple(torch.cat(parts) for parts in zip(*self.validation, strict=True))
+
     def train_dataloader(self) -> DataLoader:
         """Return the endless training stream."""
         stream = SimulatedExperiments(self.simulator, self.batch_size, self.pool, self.seed)

@@ -70,11 +70,11 @@ class FluxModule(pl.LightningModule):
         rows, known, context, present, target = batch
         summary = self.network.summarise(rows, known, context, present)
         if self.training and self.global_step < self.hparams["warm_up"] and self.done() < _WARM_UP:
-            error = (self.network.mean(summary) - target).square().mean()
+            error = self.network.squared_error(summary, target)
             return 0.5 * error * target.shape[-1], error
         bent = self.done() >= self.hparams["splines_from"]
         density = self.network.log_density(summary, target, bent)
-        error = (self.network.mean(summary) - target).square().mean()
+        error = self.network.squared_error(summary, target)
         return -density.mean(), error
 
     def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
@@ -92,7 +92,7 @@ class FluxModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
-        """Log minus log density, and the mean squared error of the mean coordinate (prior: 1)."""
+        """Log minus log density, and the mean squared error of the centre (prior: 1)."""
         loss, error = self._losses(batch)
         self.log_dict({"val_loss": loss, "val_error": error}, batch_size=len(batch[-1]))
 

@@ -47,7 +47,7 @@ class TrainingSettings:
     """
 
     steps: int = 8_000
-    minutes: float = 27.0
+    minutes: float = 24.0
     batch_size: int = 256
     learning_rate: float = 1e-3
     width: int = 48
@@ -132,11 +132,12 @@ def train(
             warm_up=min(300, settings.steps // 5),
             minutes=settings.minutes,
         )
+        module.network.standardise(*data.sample())
         trainer = pl.Trainer(
             max_steps=settings.steps,
             max_time=timedelta(minutes=settings.minutes),
             val_check_interval=min(1000, settings.steps),
-            gradient_clip_val=5.0,
+            gradient_clip_val=3.0,
             accelerator="auto",
             devices=1,
             logger=False,
