@@ -42,7 +42,7 @@ class ExchangeCoordinate:
     offset: float
     floor: np.ndarray
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of coordinates."""
         return int(self.varies.sum())
@@ -52,13 +52,19 @@ class ExchangeCoordinate:
         low = np.log(self.lower[self.varies] + self.offset)
         return low, np.log(self.upper[self.varies] + self.offset) - low
 
+    @cached_property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.lower[self.varies], self.upper[self.varies]
+
     def fluxes(self, y: np.ndarray) -> np.ndarray:
         """Return exchange fluxes, shape ``(..., reversible)``, of coordinates ``(..., coordinate)``."""
         y = np.asarray(y, dtype=float)
         low, span = self._ends
+        moved = np.clip(np.exp(low + span * ndtr(y)) - self.offset, *self._bounds)
+        if self.size == len(self.lower):
+            return moved
         x = np.broadcast_to(self.lower, (*y.shape[:-1], len(self.lower))).copy()
-        moved = np.exp(low + span * ndtr(y)) - self.offset
-        x[..., self.varies] = np.clip(moved, self.lower[self.varies], self.upper[self.varies])
+        x[..., self.varies] = moved
         return x
 
     def coordinates(self, x: np.ndarray) -> np.ndarray:
@@ -100,7 +106,7 @@ class ExchangeCoordinate:
         """
         y = np.asarray(y, dtype=float)
         x = self.fluxes(y)
-        moved = x[..., self.varies]
+        moved = x if self.size == len(self.lower) else x[..., self.varies]
         shifted, floored = moved + self.offset, moved + self.floor[self.varies]
         square = y * y
         derivative = shifted * self._ends[1] * np.exp(-0.5 * square) / np.sqrt(2 * np.pi)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from fluxkit.emu import Program, pull_back, simulate_with_pullback
-from fluxkit.fluxes import FluxSpace, directed_fluxes
+from fluxkit.fluxes import FluxSpace
 from fluxkit.labeling import MeasurementModel
 
 _INVERSE_SQRT_2PI = 1 / np.sqrt(2 * np.pi)
@@ -83,6 +83,18 @@ class FluxDensity:
         return np.where(self.space.network.reversible, -np.inf, 0.0)
 
     @cached_property
+    def _reversible(self) -> np.ndarray:
+        return np.flatnonzero(self.space.network.reversible)
+
+    @cached_property
+    def _reversible_basis(self) -> np.ndarray:
+        return self.space.basis[self._reversible]
+
+    @cached_property
+    def _varying(self) -> np.ndarray:
+        return np.flatnonzero(self.space.exchange_scale.varies)
+
+    @cached_property
     def _least(self) -> np.ndarray:
         """Smallest residual of each datum: a censored zero counts only what exceeds its limit."""
         return np.where(self.censored, 0.0, -np.inf)
@@ -103,7 +115,7 @@ class FluxDensity:
         net = self.space.net(z)
         exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
         net = np.maximum(net, self._floor)
-        fluxes = directed_fluxes(self.space.network, net, exchange)
+        fluxes = self._directed(net, exchange)
         mids, by_fluxes = simulate_with_pullback(self.program, fluxes)
         prediction, back = self.measurement.value_and_pullback(mids, ndtr(w))
         return _Model(net, slope, fluxes, mids, by_fluxes, prediction, back, (log_prior, by_y))
@@ -115,15 +127,23 @@ class FluxDensity:
         model = prediction.reshape(len(prediction), -1)[:, self.known]
         return np.maximum((model - self._expected) * self._scale, self._least)
 
+    def _directed(self, net: np.ndarray, exchange: np.ndarray) -> np.ndarray:
+        """Return directed fluxes; :func:`fluxkit.fluxes.directed_fluxes` without its checks and copies."""
+        count, back = net.shape[-1], self._reversible
+        fluxes = np.empty((len(net), count + len(back)))
+        np.maximum(net, 0.0, out=fluxes[:, :count])
+        fluxes[:, back] += exchange
+        fluxes[:, count:] = np.maximum(-net.take(back, axis=1), 0.0) + exchange
+        return fluxes
+
     def _flux_gradient(self, net: np.ndarray, slope: np.ndarray, directed: np.ndarray) -> np.ndarray:
         """Carry a gradient by directed fluxes ``(n, directed)`` to net and exchange coordinates."""
-        count = net.shape[-1]
-        reversible = self.space.network.reversible
-        forward, backward = directed[..., :count], directed[..., count:]
-        by_net = np.where(net > 0, forward, 0.0)
-        by_net[..., reversible] -= np.where(net[..., reversible] < 0, backward, 0.0)
-        by_exchange = (forward[..., reversible] + backward)[..., self.space.exchange_scale.varies]
-        return np.concatenate([by_net @ self.space.basis, by_exchange * slope], axis=-1)
+        count, back = net.shape[-1], self._reversible
+        forward, backward = directed[:, :count], directed[:, count:]
+        by_net = (forward * (net > 0)) @ self.space.basis
+        by_net -= (backward * (net.take(back, axis=1) < 0)) @ self._reversible_basis
+        by_exchange = forward.take(back, axis=1) + backward
+        return np.concatenate([by_net, by_exchange.take(self._varying, axis=1) * slope], axis=1)
 
     def _cotangent(self, rows: np.ndarray) -> np.ndarray:
         """Spread weights of the data ``(n, datum)`` over the prediction ``(n, experiment, isotopologue)``."""
@@ -136,7 +156,7 @@ class FluxDensity:
 
         A point that is not finite (a diverged trajectory) has density zero.
         """
-        lost = ~np.isfinite(points).all(axis=1)
+        lost = np.asarray(~np.isfinite(points).all(axis=1))
         if lost.any():
             points = np.where(lost[:, None], 0.0, points)
         model = self._model(points)

@@ -184,8 +184,8 @@ def test_the_same_seed_gives_the_same_estimate():
 def test_a_flux_that_the_data_do_not_determine_is_flagged():
     estimate = one(exact_toy_labeling(fragments=["B"], tracers="A_x: 100% [U-13C3]"))
     table = estimate.intervals.set_index(["reaction", "kind"])
-    assert table.loc[("v2", "exchange"), "determined"] == False  # noqa: E712
-    assert abs(estimate.information[("v2", "exchange")]) < 0.2
+    assert ("v2", "exchange") in table.index[~table["determined"].to_numpy(dtype=bool)]
+    assert abs(table["information"].to_dict()["v2", "exchange"]) < 0.2
     assert table.loc[("v1", "net"), "determined"]  # the network fixes it
     assert np.isnan(table.loc[("v1", "net"), "information"])
 
