@@ -17,6 +17,7 @@ from fluxkit.inference.problem import build_density
 from fluxkit.inference.quantify import sample_posterior
 from fluxkit.inference.refinement import refine
 from fluxkit.labeling import pool_replicates
+from fluxkit.networks import FluxRule, Network, parse_reactions
 from tests.inference.problems import (
     CCM,
     QUICK,
@@ -268,11 +269,14 @@ def test_labeling_of_another_network_is_refused():
 
 
 def test_a_fragment_that_no_tracer_reaches_is_refused_by_name():
-    names = ["B"] * 4
-    labeling = toy_labeling(fragments=["B"]).assign_attrs(network="ccm", tracers='{"e": "CO2_x: 100% [13C]"}')
-    labeling = labeling.assign_coords(fragment=("isotopologue", ["Gln.c"] * len(names)))
-    with pytest.raises((NetworkError, LabelingError)):
-        quantify(labeling, CCM, model=None)
+    text = "up: A_x (a) -> A (a)\nout: A (a) -> A_out_x (a)\nin: D_x (a) -> D (a)\ndown: D (a) -> D_out_x (a)"
+    reactions, symmetric = parse_reactions(text)
+    rules = {"up": FluxRule(50, 100), "in": FluxRule(10, 100)}
+    network = Network("apart", reactions, symmetric, rules=rules)
+    state = fluxkit.draw_fluxes(network, 1).isel(draw=0)
+    labeling = fluxkit.simulate(network, state, "A_x: 100% [1-13C]", fragments=["D"], noise=0.01)
+    with pytest.raises(NetworkError, match="D"):
+        quantify(labeling, network, model=None)
 
 
 @pytest.mark.parametrize("wrong", [{"starts": 0}, {"learned_draws": 0}])
