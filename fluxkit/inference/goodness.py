@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from fluxkit.inference.chi_square import chi_square, independent_data
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
-from fluxkit.inference.refinement import Refined, refine
+from fluxkit.inference.refinement import Refined, search
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
 
@@ -56,7 +56,7 @@ def fit_statistics(
             rng = np.random.default_rng(seed + i)
             density = build_density(part, network)
             points, _ = find_starts(density, part, chosen, settings, rng)
-            rows.append({"sample": name, **_row(density, refine(density, points), part)})
+            rows.append({"sample": name, **_row(density, search(density, points), part)})
     return pd.DataFrame(rows)
 
 

@@ -17,7 +17,7 @@ from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
 from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
-from fluxkit.inference.refinement import Refined, refine
+from fluxkit.inference.refinement import Refined, refine, search
 from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
@@ -107,7 +107,7 @@ def _quantify_one(
     tell("starts", 0.0)
     starts, learned = find_starts(density, labeling, model, settings, rng)
     tell("refinement", 0.05)
-    refined = refine(density, starts)
+    refined = search(density, starts)
     tell("chains", 0.15)
     chains = sample_posterior(density, refined, settings.sampler, rng, lambda s, f: tell(s, 0.2 + 0.8 * f))
     return assemble(density, labeling, name, refined, chains, rng, {"learned_starts": float(learned)})

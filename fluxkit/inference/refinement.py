@@ -98,6 +98,25 @@ def refine(
     return Refined(points[order], objective[order], precision[order], data[order], total)
 
 
+def search(density: FluxDensity, starts: np.ndarray) -> Refined:
+    """Refine all starts roughly, then the better half to the end.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    starts : numpy.ndarray
+        Interior points, shape ``(start, parameter)``.
+
+    Returns
+    -------
+    Refined
+        Half of the starts, at least 4 where there are as many; sorted by objective.
+    """
+    rough = refine(density, starts, barriers=(1.0, 0.1), tolerance=0.05)
+    return refine(density, rough.points[: max(4, len(starts) // 2)], barriers=(0.01, 1e-3))
+
+
 class _Problem:
     """Objective and Gauss-Newton expansion of a batch, with the barrier of the flux polytope."""
 
