@@ -2,13 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import fluxkit
-from fluxkit.errors import FluxkitError
+from fluxkit.errors import FluxkitError, NetworkError, TracerError
 
-_TRACERS_HELP = 'what was infused, e.g. "Glc_x: 100%% [U-13C6]; Gln_x: 100%% [U-13C5]"'
+if TYPE_CHECKING:
+    from fluxkit.networks import Network
+
+_TRACERS_HELP = (
+    'what was infused: "Glc_x: 100%% [U-13C6]; Gln_x: 100%% [U-13C5]", or NAME=TEXT for each parallel experiment'
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except FluxkitError as error:
+    except (FluxkitError, OSError) as error:
         print(f"fluxkit: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -37,31 +43,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _quantify(options: argparse.Namespace) -> None:
-    network = fluxkit.load_network(options.network)
-    given = _given(options, "tracers", "masks", "purity", "natural_abundance")
-    labeling = fluxkit.read_labeling(options.table, network, **given)
-    estimate = fluxkit.quantify(labeling, network, **_given(options, "seed", "draws"))
-    estimate.save(options.out)
-    _list_results(options.out)
+    from fluxkit.inference import QuantifySettings, SamplerSettings, compare
+    from fluxkit.workflows.folders import check_folder
+    from fluxkit.workflows.results import write_results
+
+    check_folder(options.out)
+    network = _network(options)
+    given = _given(options, "masks", "purity", "natural_abundance")
+    tracers = _tracers(options.tracers) if options.tracers else None
+    labeling = fluxkit.read_labeling(options.table, network, tracers, **given)
+    sampler = SamplerSettings(**_given(options, "seconds"))
+    estimate = fluxkit.quantify(
+        labeling,
+        network,
+        model=None if options.model == "none" else options.model,
+        pool=options.pool,
+        settings=QuantifySettings(sampler=sampler),
+        progress=True,
+        **_given(options, "seed"),
+    )
+    named = estimate if isinstance(estimate, Mapping) else {estimate.sample: estimate}
+    shown = {"table": options.table, "network": network.name, "seed": options.seed, **given}
+    first, second = (*named.values(), None, None)[:2]
+    comparison = compare(first, second) if len(named) == 2 and first and second else None
+    title = f"Fluxes behind {options.table.name}"
+    settings = {name: str(value) for name, value in shown.items() if value is not None}
+    written = write_results(named, options.out, title=title, comparison=comparison, settings=settings)
+    _list_results(written)
+    for name, each in named.items():
+        fit = f"chi-square {each.ssr:.1f} at {each.degrees_of_freedom:.1f} degrees of freedom"
+        print(f"{name}: {each.verdict} ({fit})")
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    network = fluxkit.load_network(options.network)
-    if options.draws is None:
+    from fluxkit.labeling import to_table
+    from fluxkit.workflows.flux_table import read_fluxes
+    from fluxkit.workflows.folders import written_whole
+
+    network = _network(options)
+    if options.draws is not None:
+        fluxes = fluxkit.draw_fluxes(network, options.draws, **_given(options, "seed"))
+    elif options.fluxes == "reference":
         fluxes = network.reference_fluxes()
     else:
-        fluxes = fluxkit.draw_fluxes(network, options.draws, **_given(options, "seed"))
-    given = _given(options, "fragments", "purity", "natural_abundance")
-    labeling = fluxkit.simulate(network, fluxes, options.tracers, **given)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    labeling.to_netcdf(options.out, engine="h5netcdf")
-    print(options.out)
+        fluxes = read_fluxes(options.fluxes, network)
+    given = _given(options, "fragments", "purity", "natural_abundance", "noise", "seed")
+    labeling = fluxkit.simulate(network, fluxes, _tracers(options.tracers), **given)
+    with written_whole(options.out) as part:
+        if options.out.suffix == ".nc":
+            labeling.to_netcdf(part, engine="h5netcdf")
+        else:
+            to_table(labeling).to_csv(part, index=False)
+    _list_results([options.out])
 
 
 def _train(options: argparse.Namespace) -> None:
-    network = fluxkit.load_network(options.network)
-    fluxkit.train(network, out=options.out, **_given(options, "seed"))
-    _list_results(options.out)
+    from fluxkit.workflows.training import TrainingSettings
+
+    settings = TrainingSettings(**_given(options, "steps", "minutes", "batch_size", "workers", "seed"))
+    model = fluxkit.train(_network(options), options.out, tracers=options.tracers, settings=settings)
+    _list_results(sorted(options.out.iterdir()))
+    held = model.card["calibration"]
+    print(f"calibration: 50 % intervals hold {held['coverage_50']:.1%} of the truth, 90 % {held['coverage_90']:.1%}")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -72,7 +115,7 @@ def _run(options: argparse.Namespace) -> None:
     name = find_notebook(options.notebook).name
     parameters = parse_assignments(options.parameter, signature, name)
     executed = fluxkit.run_notebook(options.notebook, parameters, options.out)
-    _list_results(options.out)
+    _list_results(sorted(options.out.iterdir()))
     if summary := read_summary(executed):
         print(f"\n{summary}")
 
@@ -82,14 +125,34 @@ def _networks(options: argparse.Namespace) -> None:
         print(name)
 
 
+def _network(options: argparse.Namespace) -> "Network":
+    tables = _given(options, "bounds", "constraints", "observations")
+    if options.rxn is None:
+        if tables:
+            raise NetworkError(f"--{next(iter(tables))} belongs to a network of your own; give its text with --rxn.")
+        return fluxkit.load_network(options.network or "ccm")
+    return fluxkit.read_network(options.rxn, **tables)
+
+
+def _tracers(texts: list[str]) -> str | dict[str, str]:
+    """Return one tracer text, or texts by experiment where each is written NAME=TEXT."""
+    if len(texts) == 1 and "=" not in texts[0]:
+        return texts[0]
+    pairs = [each.partition("=") for each in texts]
+    named = {name.strip(): text.strip() for name, _, text in pairs}
+    if len(named) < len(texts) or not all(named.values()):
+        raise TracerError("parallel experiments need names of their own: --tracers NAME=TEXT NAME=TEXT.")
+    return named
+
+
 def _given(options: argparse.Namespace, *names: str) -> dict:
     """Return the options that were given; the functions know the defaults of the others."""
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def _list_results(folder: Path) -> None:
+def _list_results(paths: Iterable[Path]) -> None:
     print("Results:")
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         if path.is_file() and not path.name.startswith("."):
             print(f"  {path}")
 
@@ -103,43 +166,62 @@ def _parser() -> argparse.ArgumentParser:
     add.set_defaults(command=_quantify)
     add.add_argument("table", metavar="TABLE", type=Path, help="csv, tsv or xlsx with the measurements")
     _add_network(add)
-    add.add_argument("--tracers", help=f"{_TRACERS_HELP}; left out when the table has a tracer column")
+    add.add_argument("--tracers", nargs="+", action="extend", metavar="TEXT", help=f"{_TRACERS_HELP}")
     add.add_argument("--masks", type=Path, help="table of what to leave out, and why")
     _add_measurement(add)
-    add.add_argument("--draws", type=int, help="posterior draws per chain")
+    add.add_argument(
+        "--model",
+        default="shipped",
+        metavar="DIR",
+        help="trained model for the start, or 'none' (default: shipped)",
+    )
+    add.add_argument("--no-pool", dest="pool", action="store_false", help="every replicate by itself")
+    add.add_argument("--seconds", type=float, help="longest time of sampling per condition")
     add.add_argument("--seed", type=int, help="seed of all randomness")
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
     add = commands.add_parser("simulate", help="the labeling that fluxes produce")
     add.set_defaults(command=_simulate)
     _add_network(add)
-    add.add_argument("--tracers", required=True, help=_TRACERS_HELP)
+    add.add_argument("--tracers", nargs="+", action="extend", metavar="TEXT", required=True, help=_TRACERS_HELP)
+    state = add.add_mutually_exclusive_group()
+    state.add_argument(
+        "--fluxes",
+        default="reference",
+        metavar="CSV",
+        help="table of reaction, net_flux, exchange_flux (default: %(default)s)",
+    )
+    state.add_argument("--draws", type=int, help="that many flux states from the prior instead")
     add.add_argument(
-        "--fragments", nargs="+", help="what to observe; every balanced metabolite when left out"
+        "--fragments", nargs="+", metavar="NAME", help="what to observe; all balanced metabolites by default"
     )
     _add_measurement(add)
+    add.add_argument("--noise", type=float, help="standard deviation of the noise to add (default: none)")
+    add.add_argument("--seed", type=int, help="seed of noise and draws")
     add.add_argument(
-        "--draws", type=int, help="flux states from the prior; the reference state when left out"
+        "--out", type=Path, required=True, metavar="FILE", help="table to write; NetCDF where it ends in .nc"
     )
-    add.add_argument("--seed", type=int, help="seed of the draws")
-    add.add_argument("--out", type=Path, required=True, metavar="FILE", help="NetCDF file to write")
 
     add = commands.add_parser("train", help="a model that reads labeling, from simulated experiments")
     add.set_defaults(command=_train)
     _add_network(add)
-    add.add_argument("--seed", type=int, help="seed of all randomness")
     add.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for the model and its card"
+        "--tracers",
+        nargs="+",
+        metavar="TEXT",
+        help="tracers to train on; the network's standard tracers by default",
     )
+    add.add_argument("--steps", type=int, help="steps of training")
+    add.add_argument("--minutes", type=float, help="longest time of training")
+    add.add_argument("--batch-size", type=int, help="simulated experiment sets per step")
+    add.add_argument("--workers", type=int, help="processes that simulate beside the training")
+    add.add_argument("--seed", type=int, help="seed of all randomness")
+    add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model and its card")
 
     add = commands.add_parser("run", help="a notebook, with checked parameters")
     add.set_defaults(command=_run)
-    add.add_argument(
-        "notebook", metavar="NOTEBOOK", help="name of a bundled notebook, or path of an .ipynb file"
-    )
-    add.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
-    )
+    add.add_argument("notebook", metavar="NOTEBOOK", help="name of a bundled notebook, or path of an .ipynb file")
+    add.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
     add = commands.add_parser("networks", help="list the networks that come with fluxkit")
@@ -148,7 +230,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--network", default="ccm", help="name of a bundled network (default: %(default)s)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--network", help="name of a bundled network (default: ccm)")
+    which.add_argument("--rxn", type=Path, metavar="FILE", help="a network of your own, as .rxn text")
+    parser.add_argument("--bounds", type=Path, metavar="FILE", help="its flux table: bounds, targets, reference state")
+    parser.add_argument("--constraints", type=Path, metavar="FILE", help="its linear equalities")
+    parser.add_argument("--observations", type=Path, metavar="FILE", help="its observation table")
 
 
 def _add_measurement(parser: argparse.ArgumentParser) -> None:

@@ -1,15 +1,13 @@
 """A flux state as a table: one row per reaction, read from a csv file."""
 
+import csv
 from pathlib import Path
 
-import pandas as pd
 import xarray as xr
 
 from fluxkit.errors import FluxError, suggest
 from fluxkit.fluxes import as_flux_dataset
 from fluxkit.networks import Network
-
-_COLUMNS = ("reaction", "net_flux", "exchange_flux")
 
 
 def read_fluxes(path: str | Path, network: Network) -> xr.Dataset:
@@ -38,25 +36,23 @@ def read_fluxes(path: str | Path, network: Network) -> xr.Dataset:
     path = Path(path)
     if not path.is_file():
         raise FluxError(f"there is no file {str(path)!r}; check the path, or write 'reference'.")
-    try:
-        table = pd.read_csv(path, comment="#", skipinitialspace=True)
-    except ValueError as error:
-        raise FluxError(f"{path.name} is not a csv table ({str(error).strip()}).") from error
-    for column in _COLUMNS[:2]:
-        if column not in table.columns:
-            raise FluxError(f"{path.name} has no column {column!r}. {suggest(column, map(str, table.columns))}")
-    names = table["reaction"].astype(str).str.strip()
-    if names.duplicated().any():
-        raise FluxError(f"{path.name}: reaction {names[names.duplicated()].iloc[0]!r} has a second row; keep one.")
-    columns = {}
-    for column in _COLUMNS[1:]:
-        if column not in table.columns:
-            continue
-        numbers = pd.to_numeric(table[column], errors="coerce")
-        wrong = numbers.isna() & table[column].notna()
-        if wrong.any():
-            row = int(wrong.to_numpy().argmax())
-            raise FluxError(f"{path.name}: {column} of {names[row]!r} is {table[column][row]!r}, not a number.")
-        columns[column] = {name: float(value) for name, value in zip(names, numbers, strict=True) if value == value}
-    exchange = columns.get("exchange_flux")
-    return as_flux_dataset(network, columns["net_flux"], exchange, check_bounds=False)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        rows, header = list(reader), list(reader.fieldnames or ())
+    for column in ("reaction", "net_flux"):
+        if column not in header:
+            raise FluxError(f"{path.name} has no column {column!r}. {suggest(column, header)}")
+    columns: dict[str, dict[str, float]] = {"net_flux": {}, "exchange_flux": {}}
+    seen = set()
+    for number, row in enumerate(rows, 2):
+        name = (row["reaction"] or "").strip()
+        if name in seen:
+            raise FluxError(f"{path.name}, row {number}: reaction {name!r} has a second row; keep one.")
+        seen.add(name)
+        for column, values in columns.items():
+            text = (row.get(column) or "").strip()
+            try:
+                values.update({name: float(text)} if text else {})
+            except ValueError:
+                raise FluxError(f"{path.name}, row {number}: {column} {text!r} of {name!r} is not a number.") from None
+    return as_flux_dataset(network, columns["net_flux"], columns["exchange_flux"] or None)

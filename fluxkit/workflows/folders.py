@@ -26,9 +26,7 @@ def check_folder(out: str | Path) -> None:
     if not existing.is_dir():
         raise FluxkitError(f"cannot write into {str(out)!r}: {str(existing)!r} is a file. Choose another folder.")
     if not os.access(existing, os.W_OK):
-        raise FluxkitError(
-            f"cannot write into {str(out)!r}: no permission for {str(existing)!r}. Choose another folder."
-        )
+        raise FluxkitError(f"cannot write into {str(out)!r}: no permission for {str(existing)!r}. Choose another.")
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """The command line says what it refuses in one message, and runs what it is told."""
 
 import json
+from importlib.resources import files
 
+import pandas as pd
 import pytest
+import xarray as xr
 
 import fluxkit
 from fluxkit.__main__ import main
 from fluxkit.errors import LabelingError
+from fluxkit.learning import load_model
 
 
 def refusal(capsys, *arguments: str) -> str:
@@ -46,9 +50,7 @@ def test_an_unknown_parameter_is_one_line(capsys, tmp_path):
     notebook.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [cell]}))
     message = refusal(capsys, "run", str(notebook), "-p", "fraq=1", "--out", str(tmp_path / "out"))
     assert "no parameter 'fraq'. Did you mean 'frac'?" in message
-    assert "not 'x' of type str" in refusal(
-        capsys, "run", str(notebook), "-p", "frac=x", "--out", str(tmp_path)
-    )
+    assert "not 'x' of type str" in refusal(capsys, "run", str(notebook), "-p", "frac=x", "--out", str(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
@@ -67,3 +69,157 @@ def test_every_command_explains_itself(capsys, command):
         main([command, "--help"])
     assert ended.value.code == 0
     assert "--" in capsys.readouterr().out
+
+
+TRACER = "A_x: 100% [2-13C]"
+PARALLEL = ("second=A_x: 100% [1,2-13C2]", f"first={TRACER}")
+
+
+def run(capsys, *arguments: str) -> list[str]:
+    assert main(arguments) == 0, capsys.readouterr().err
+    return capsys.readouterr().out.splitlines()
+
+
+def simulated(capsys, path, *options: str):
+    run(capsys, "simulate", "--network", "toy", "--out", str(path), *options)
+    return path
+
+
+def test_a_simulated_table_holds_the_published_mid(capsys, tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    lines = run(
+        capsys, "simulate", "--network", "toy", "--tracers", TRACER, "--fragments", "B", "D", "--out", str(path)
+    )
+    assert lines == ["Results:", f"  {path}"]
+    table = pd.read_csv(path).set_index(["fragment", "mass_shift"])["fraction"]
+    # Antoniewicz, Kelleher & Stephanopoulos 2007, doi:10.1016/j.ymben.2006.09.001: F leaves D unchanged.
+    assert table["D"].round(4).tolist() == [0.0001, 0.8008, 0.1983, 0.0009]
+    assert [each.name for each in path.parent.iterdir()] == ["table.csv"]
+
+
+def test_simulated_labeling_follows_a_table_of_fluxes(capsys, tmp_path):
+    fluxes = tmp_path / "fluxes.csv"
+    reference = fluxkit.load_network("toy").reference_fluxes()
+    reference.to_dataframe()[["net_flux", "exchange_flux"]].to_csv(fluxes)
+    common = ("--tracers", *PARALLEL, "--noise", "0.01", "--seed", "3")
+    by_name = simulated(capsys, tmp_path / "a.csv", *common)
+    by_table = simulated(capsys, tmp_path / "b.csv", *common, "--fluxes", str(fluxes))
+    pd.testing.assert_frame_equal(pd.read_csv(by_name), pd.read_csv(by_table), atol=1e-9)
+    assert set(pd.read_csv(by_name)["experiment"]) == {"first", "second"}
+    draws = simulated(capsys, tmp_path / "draws.nc", "--tracers", TRACER, "--draws", "3")
+    with xr.open_dataset(draws, engine="h5netcdf") as labeling:
+        assert labeling["mid"].sizes["draw"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("reaction,flux\nv1,100\n", "fluxes.csv has no column 'net_flux'. Did you mean 'flux'?"),
+        ("reaction,net_flux\nv1,many\n", "fluxes.csv, row 2: net_flux 'many' of 'v1' is not a number"),
+        ("reaction,net_flux\nv1,1\nv1,2\n", "row 3: reaction 'v1' has a second row"),
+        ("reaction,net_flux\nw1,1\n", "w1"),
+        ("reaction,net_flux,exchange_flux\nv1,100,\nv2,60,50\nv4,30,\nv5,20,\nv6,80,\nv7,60,\n", "balance"),
+    ],
+)
+def test_impossible_fluxes_are_one_line(capsys, tmp_path, text, message):
+    (tmp_path / "fluxes.csv").write_text(text)
+    out = tmp_path / "out" / "table.csv"
+    said = ["simulate", "--network", "toy", "--tracers", TRACER, "--fluxes", str(tmp_path / "fluxes.csv")]
+    assert message in refusal(capsys, *said, "--out", str(out))
+    assert not out.parent.exists()
+
+
+def test_quantify_leaves_table_posterior_and_report(capsys, tmp_path):
+    table = simulated(capsys, tmp_path / "table.csv", "--tracers", *PARALLEL)
+    out = tmp_path / "out"
+    lines = run(capsys, "quantify", str(table), "--network", "toy", "--seconds", "2", "--seed", "1", "--out", str(out))
+    assert sorted(each.name for each in out.iterdir()) == ["estimate.nc", "fluxes.csv", "report.html"]
+    assert lines[:4] == ["Results:", *(f"  {out / name}" for name in ("estimate.nc", "fluxes.csv", "report.html"))]
+    assert lines[4].startswith("sample: ") and "chi-square" in lines[4]
+    fluxes = pd.read_csv(out / "fluxes.csv").set_index(["reaction", "kind"])
+    for name, flux in fluxkit.load_network("toy").reference_fluxes()["net_flux"].to_series().items():
+        row = fluxes.loc[(name, "net")]
+        assert row["lower"] - 1e-6 <= flux <= row["upper"] + 1e-6
+
+
+def test_each_condition_has_a_posterior_and_the_tracers_may_be_said(capsys, tmp_path):
+    table = pd.read_csv(simulated(capsys, tmp_path / "table.csv", "--tracers", TRACER)).drop(columns="tracer")
+    pd.concat([table.assign(condition=each) for each in ("control", "drug A")]).to_csv(tmp_path / "two.csv")
+    said = ["quantify", str(tmp_path / "two.csv"), "--network", "toy", "--tracers", TRACER, "--model", "none"]
+    lines = run(capsys, *said, "--seconds", "1", "--no-pool", "--purity", "0.99", "--out", str(tmp_path / "out"))
+    names = sorted(each.name for each in (tmp_path / "out").iterdir())
+    assert names == ["estimate_control.nc", "estimate_drug_A.nc", "fluxes.csv", "report.html"]
+    assert [line.split(":")[0] for line in lines[-2:]] == ["control", "drug A"]
+
+
+def test_quantify_is_refused_in_one_line_and_writes_nothing(capsys, tmp_path):
+    table = pd.read_csv(simulated(capsys, tmp_path / "table.csv", "--tracers", TRACER)).drop(columns="tracer")
+    table.to_csv(tmp_path / "table.csv")
+    table.assign(fraction=table["fraction"] * (1 - 0.1 * (table["fragment"] == "D"))).to_csv(tmp_path / "short.csv")
+    good, out = str(tmp_path / "table.csv"), tmp_path / "out"
+
+    def said(*arguments: str) -> str:
+        message = refusal(capsys, "quantify", *arguments, "--out", str(out))
+        assert not out.exists()
+        return message
+
+    assert "there is no file" in said(str(tmp_path / "none.csv"), "--network", "toy", "--tracers", TRACER)
+    assert "no bundled network is called 'toi'. Did you mean 'toy'?" in said(good, "--network", "toi")
+    assert "[9-13C]" in said(good, "--network", "toy", "--tracers", "A_x: 100% [9-13C]")
+    assert "above 100 %" in said(good, "--network", "toy", "--tracers", "A_x: 80% [1-13C] + 30% [2-13C]")
+    assert "MIDs must sum to 1; fragment 'D'" in said(
+        str(tmp_path / "short.csv"), "--network", "toy", "--tracers", TRACER
+    )
+    assert "no 'tracer' column; say what was infused" in said(good, "--network", "toy")
+    assert "need names of their own" in said(good, "--network", "toy", "--tracers", "a=A_x: 100% [1-13C]", TRACER)
+    assert "there is no model in" in said(good, "--network", "toy", "--tracers", TRACER, "--model", str(tmp_path))
+    assert "--bounds belongs to a network of your own" in said(good, "--bounds", "fluxes.tsv")
+    assert "seconds = -1" in said(good, "--network", "toy", "--tracers", TRACER, "--seconds", "-1")
+
+
+def test_a_file_in_the_way_of_the_results_is_one_line(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    for command in (["quantify", "table.csv"], ["train", "--network", "toy"]):
+        message = refusal(capsys, *command, "--out", str(tmp_path / "file"))
+        assert "cannot write into" in message and "is a file" in message
+    assert "cannot write into" in refusal(
+        capsys, "simulate", "--network", "toy", "--tracers", TRACER, "--out", str(tmp_path / "file" / "table.csv")
+    )
+
+
+def test_a_network_of_ones_own_is_trained_and_used(capsys, tmp_path):
+    catalog = files("fluxkit") / "networks" / "catalog" / "toy"
+    own = ("--rxn", str(catalog / "model.rxn"), "--bounds", str(catalog / "fluxes.tsv"))
+    model = tmp_path / "model"
+    short = ("--steps", "8", "--batch-size", "8", "--workers", "0")
+    lines = run(capsys, "train", *own, "--tracers", TRACER, *short, "--out", str(model))
+    assert lines[:4] == ["Results:", *(f"  {model / name}" for name in ("card.json", "card.md", "model.safetensors"))]
+    assert "90 %" in lines[4]
+    network = fluxkit.read_network(own[1], own[3])
+    assert load_model(network, model).card["training"]["steps_run"] == 8
+    run(capsys, "simulate", *own, "--tracers", TRACER, "--out", str(tmp_path / "table.csv"))
+    said = ["quantify", str(tmp_path / "table.csv"), *own, "--model", str(model), "--seconds", "1"]
+    run(capsys, *said, "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "fluxes.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--network", "toi"], "no bundled network"),
+        (["--network", "toy", "--steps", "0"], "steps = 0 must be positive"),
+        (["--network", "toy", "--tracers", "Z_x: 100% [1-13C]"], "Z_x"),
+    ],
+)
+def test_train_is_refused_in_one_line_and_writes_nothing(capsys, tmp_path, options, message):
+    assert message in refusal(capsys, "train", *options, "--out", str(tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_interrupted_training_says_so(capsys, tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fluxkit, "train", interrupt, raising=False)
+    assert main(["train", "--network", "toy", "--out", str(tmp_path / "model")]) == 130
+    assert capsys.readouterr().err == "fluxkit: interrupted\n"
