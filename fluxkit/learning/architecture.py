@@ -90,6 +90,14 @@ class PosteriorNetwork(nn.Module):
         Spline couplings on top of the Gaussian (0 for none), and bins of each spline.
     """
 
+    lower: Tensor
+    row_mean: Tensor
+    row_scale: Tensor
+    context_mean: Tensor
+    context_scale: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+
     def __init__(
         self,
         measurements: int,
@@ -113,7 +121,6 @@ class PosteriorNetwork(nn.Module):
         self.factor = nn.Linear(size, parameters * (parameters + 1) // 2)
         nn.init.zeros_(self.factor.bias)
         nn.init.normal_(self.factor.weight, std=1e-3)
-        self.lower: Tensor
         self.register_buffer("lower", torch.tril_indices(parameters, parameters), persistent=False)
         self.flow = _spline_flow(parameters, 64, couplings, bins) if couplings else None
         self.flow_context = nn.Linear(size, 64) if couplings else None

@@ -50,6 +50,23 @@ def test_without_couplings_the_density_is_the_multivariate_normal():
     torch.testing.assert_close(made.log_density(summary, target), normal.log_prob(target), atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("couplings", [0, 2])
+def test_standardised_coordinates_keep_the_density_and_its_draws(couplings):
+    """With u = centre + spread s, log p(u) = log p(s) - sum log spread, and draws move along."""
+    made = network(2, couplings).double()
+    summary, standard = random(5, 32).double(), random(5, 2, seed=1).double()
+    with torch.no_grad():
+        density = made.log_density(summary, standard)
+        drawn = made.draw(summary, 3, torch.Generator().manual_seed(0))
+        centre, spread = torch.tensor([3.0, -1.0]).double(), torch.tensor([0.2, 5.0]).double()
+        made.target_mean.copy_(centre)
+        made.target_scale.copy_(spread)
+        moved = made.log_density(summary, centre + spread * standard)
+        again = made.draw(summary, 3, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(moved, density - spread.log().sum(), atol=1e-9, rtol=0)
+    torch.testing.assert_close(again, centre + spread * drawn, atol=1e-9, rtol=0)
+
+
 def test_the_gaussian_alone_ignores_the_couplings():
     made = network(4, couplings=2)
     summary, target = random(5, 32), random(5, 4, seed=1)
