@@ -7,6 +7,8 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import fluxkit
+
 PAGE = Path(__file__).with_name("RESULTS.md")
 
 
@@ -16,8 +18,11 @@ def describe_machine() -> str:
     if Path("/proc/cpuinfo").is_file():
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
         model = found[1] if found else model
-    packages = ", ".join(f"{name} {version(name)}" for name in ("fluxkit", "numpy", "numba", "torch", "scipy"))
-    return f"{date.today()}, {model}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "scipy"))
+    python = platform.python_version()
+    return (
+        f"{date.today()}, {model}, {os.cpu_count()} cores, Python {python}, fluxkit {fluxkit.__version__}, {packages}"
+    )
 
 
 def write_section(name: str, text: str) -> None:

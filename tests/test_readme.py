@@ -19,7 +19,7 @@ def test_the_example_runs_as_printed(tmp_path, monkeypatch, capsys):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert "PHGDH" in capsys.readouterr().out
+    assert "serine from glucose" in capsys.readouterr().out
     assert (tmp_path / "map.html").stat().st_size > 10_000
 
 
