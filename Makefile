@@ -1,4 +1,4 @@
-# Every target first makes .venv: set-up takes a minute or two, once.
+# Every target first makes .venv: set-up takes a minute or two, once (longer where PyTorch brings CUDA with it).
 # PYTHON is any Python >= 3.11: make demo PYTHON=python3.12
 
 ifndef PYTHON

@@ -91,8 +91,9 @@ def summarise(results: list[dict], seconds: float) -> str:
     picks = rng.integers(len(results), size=(2000, len(results)))
     lines = [
         f"{len(results)} simulated experiment sets of ccm, three parallel tracers ({', '.join(TRACERS)}), sd {SD}, "
-        f"{MISSING:.0%} of the measurements missing, fluxes from the prior, seeds fixed in the script; {describe_machine()}; "
-        f"one core per case. Sampling stops at convergence or {seconds:g} s. Errors are those of {free.sum()} net fluxes: "
+        f"{MISSING:.0%} of the measurements missing, fluxes from the prior, seeds fixed in the script; "
+        f"{describe_machine()}; one core per case. Sampling stops at convergence or {seconds:g} s. Errors are those of "
+        f"{free.sum()} net fluxes: "
         "the median absolute error (glucose uptake = 100), and the root mean square of the errors divided by the prior's "
         "standard deviation (nRMSE). Ratios are to least squares, with 95 % bootstrap intervals over cases.",
         "",
@@ -115,8 +116,9 @@ def summarise(results: list[dict], seconds: float) -> str:
     lines += [
         "",
         f"Chains: R-hat below 1.01 and more than 400 effective draws on every parameter in "
-        f"{np.mean((rhat < 1.01) & (ess > 400)):.0%} of the cases, R-hat below 1.05 in {np.mean(rhat < 1.05):.0%} (largest "
-        f"{rhat.max():.3f}); quantify took {np.median(spent):.1f} s (median) and {np.quantile(spent, 0.95):.1f} s (95th "
+        f"{np.mean((rhat < 1.01) & (ess > 400)):.0%} of the cases, R-hat below 1.05 in {np.mean(rhat < 1.05):.0%} "
+        f"(largest {rhat.max():.3f}); quantify took {np.median(spent):.1f} s (median) and "
+        f"{np.quantile(spent, 0.95):.1f} s (95th "
         f"percentile) per case. Trusted by the verdict: {np.mean([each['trusted'] for each in results]):.0%}.",
     ]
     return "\n".join(lines)

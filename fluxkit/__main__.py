@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add.add_argument("--no-pool", dest="pool", action="store_false", help="every replicate by itself")
     add.add_argument("--seconds", type=float, help="longest time of sampling per condition")
-    add.add_argument("--seed", type=int, help="seed of all randomness")
+    add.add_argument("--seed", type=_seed, help="seed of all randomness")
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
     add = commands.add_parser("simulate", help="the labeling that fluxes produce")
@@ -197,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_measurement(add)
     add.add_argument("--noise", type=float, help="standard deviation of the noise to add (default: none)")
-    add.add_argument("--seed", type=int, help="seed of noise and draws")
+    add.add_argument("--seed", type=_seed, help="seed of noise and draws")
     add.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="table to write; NetCDF where it ends in .nc"
     )
@@ -215,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--minutes", type=float, help="longest time of training")
     add.add_argument("--batch-size", type=int, help="simulated experiment sets per step")
     add.add_argument("--workers", type=int, help="processes that simulate beside the training")
-    add.add_argument("--seed", type=int, help="seed of all randomness")
+    add.add_argument("--seed", type=_seed, help="seed of all randomness")
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model and its card")
 
     add = commands.add_parser("run", help="a notebook, with checked parameters")
@@ -227,6 +227,13 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("networks", help="list the networks that come with fluxkit")
     add.set_defaults(command=_networks)
     return parser
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if seed < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative; give zero or a positive whole number")
+    return seed
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:

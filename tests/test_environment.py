@@ -60,9 +60,7 @@ def test_binder_installs_this_package_under_the_same_constraints():
     assert version in {"3.11", "3.12"}
 
 
-@pytest.mark.skipif(
-    not importlib.util.find_spec("repo2docker"), reason="jupyter-repo2docker is not installed"
-)
+@pytest.mark.skipif(not importlib.util.find_spec("repo2docker"), reason="jupyter-repo2docker is not installed")
 def test_repo2docker_accepts_the_binder_configuration():
     command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

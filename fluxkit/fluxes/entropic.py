@@ -112,9 +112,7 @@ class EntropicMap:
             slack = self._slack(point)
             residual = self._gradient(point, slack) - goal
             done = (np.abs(residual) <= TOLERANCE * size[active]).all(axis=-1)
-            active, point, goal, slack, residual = (
-                each[~done] for each in (active, point, goal, slack, residual)
-            )
+            active, point, goal, slack, residual = (each[~done] for each in (active, point, goal, slack, residual))
             if not len(active):
                 break
             step = -np.linalg.solve(self._hessian(slack), residual[..., None])[..., 0]

@@ -62,9 +62,7 @@ def range_arrays(network: Network) -> tuple[np.ndarray, np.ndarray]:
     return limits[0], limits[1]
 
 
-def _minimum(
-    network: Network, cost: np.ndarray, matrix: np.ndarray, value: np.ndarray, bounds: np.ndarray
-) -> float:
+def _minimum(network: Network, cost: np.ndarray, matrix: np.ndarray, value: np.ndarray, bounds: np.ndarray) -> float:
     result = linprog(cost, A_eq=matrix, b_eq=value, bounds=bounds, method="highs", options=_OPTIONS)
     if result.status == 0:
         return float(result.fun)

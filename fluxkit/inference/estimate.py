@@ -79,12 +79,16 @@ class FluxEstimate:
     verdict: Verdict
 
     def __repr__(self) -> str:
-        determined = np.count_nonzero(self.intervals["determined"])
         return (
             f"<FluxEstimate {self.sample!r} of {self.network.name!r}: chi-square {self.ssr:.1f} at "
             f"{self.degrees_of_freedom:.1f} degrees of freedom (p = {self.p_value:.3f}), "
-            f"{determined} of {len(self.intervals)} fluxes determined, {self.verdict}>"
+            f"{self._determined()} free fluxes determined, {self.verdict}>"
         )
+
+    def _determined(self) -> str:
+        """Say how many fluxes the data determine, of those that the network leaves free."""
+        free = self.intervals["information"].notna()
+        return f"{int((self.intervals['determined'] & free).sum())} of {int(free.sum())}"
 
     @cached_property
     def intervals(self) -> pd.DataFrame:

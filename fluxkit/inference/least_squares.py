@@ -5,7 +5,7 @@ free fluxes enter as stiff penalties, as is usual; scipy's trust-region reflecti
 Jacobians (Branch, Coleman & Li 1999, doi:10.1137/S1064827595289108).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,7 @@ from fluxkit.inference.sampling import Chains
 from fluxkit.networks import Network
 
 PENALTY = 100.0  # residual per unit of rounded flux beyond a bound
+_OF_CHAINS = ("rhat_max", "ess_min", "acceptance", "draws", "gradients", "seconds")
 _REACH = 4.0  # of exchange and weight coordinates: beyond, nothing changes
 
 
@@ -193,7 +194,9 @@ def _fit_one(
         True,
     )
     extra = {"monte_carlo": float(monte_carlo), "ess_min": np.inf}
-    return assemble(density, labeling, name, refined, chains, rng, extra)
+    estimate = assemble(density, labeling, name, refined, chains, rng, extra)
+    kept = {key: value for key, value in estimate.diagnostics.items() if key not in _OF_CHAINS}
+    return replace(estimate, diagnostics=kept)
 
 
 def random_points(density: FluxDensity, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -96,9 +96,7 @@ def labeling_dataset(
     """
     dims = tuple(dims)
     given = {"mid": mid, "mid_sd": mid_sd, "mid_limit": mid_limit, "intensity": intensity}
-    variables = {
-        name: (dims, np.asarray(value, dtype=float)) for name, value in given.items() if value is not None
-    }
+    variables = {name: (dims, np.asarray(value, dtype=float)) for name, value in given.items() if value is not None}
     coords: dict[str, Any] = {
         "fragment": ("isotopologue", np.asarray(fragments, dtype=object)),
         "mass_shift": ("isotopologue", np.asarray(mass_shifts, dtype=int)),
@@ -172,32 +170,23 @@ def _check_form(labeling: xr.Dataset) -> None:
         )
     strange = [str(each) for each in labeling["mid"].dims if each not in (*LEADING, "isotopologue")]
     if strange:
-        raise LabelingError(
-            f"'mid' has the unknown dimension {strange[0]!r}; use {', '.join(LEADING)}, isotopologue."
-        )
+        raise LabelingError(f"'mid' has the unknown dimension {strange[0]!r}; use {', '.join(LEADING)}, isotopologue.")
     for name in ("fragment", "mass_shift"):
         if name not in labeling.coords or labeling[name].dims != ("isotopologue",):
             raise LabelingError(f"a labeling dataset needs the coordinate {name!r} on 'isotopologue'.")
     missing = [
-        each
-        for each in ("network", "tracers", "purity", "natural_abundance", "formulas")
-        if each not in labeling.attrs
+        each for each in ("network", "tracers", "purity", "natural_abundance", "formulas") if each not in labeling.attrs
     ]
     if missing:
-        raise LabelingError(
-            f"a labeling dataset needs the attribute {missing[0]!r}; build it with labeling_dataset."
-        )
+        raise LabelingError(f"a labeling dataset needs the attribute {missing[0]!r}; build it with labeling_dataset.")
     for name in ("mid_sd", "mid_limit", "intensity"):
         if name in labeling and set(labeling[name].dims) != set(labeling["mid"].dims):
             raise LabelingError(
-                f"{name!r} has dimensions {labeling[name].dims}, 'mid' has {labeling['mid'].dims}; make "
-                "them equal."
+                f"{name!r} has dimensions {labeling[name].dims}, 'mid' has {labeling['mid'].dims}; make them equal."
             )
     tracers = list(json.loads(labeling.attrs["tracers"]))
     if "experiment" in labeling.dims:
-        names = (
-            [str(each) for each in labeling["experiment"].values] if "experiment" in labeling.coords else None
-        )
+        names = [str(each) for each in labeling["experiment"].values] if "experiment" in labeling.coords else None
         if names != tracers:
             raise LabelingError(
                 f"experiments are {names}, but attrs['tracers'] names {tracers}; give one tracer text each."
@@ -206,9 +195,7 @@ def _check_form(labeling: xr.Dataset) -> None:
         raise LabelingError(
             f"attrs['tracers'] names {len(tracers)} experiments, but 'mid' has no 'experiment' dimension."
         )
-    pairs = list(
-        zip(labeling["fragment"].values.tolist(), labeling["mass_shift"].values.tolist(), strict=True)
-    )
+    pairs = list(zip(labeling["fragment"].values.tolist(), labeling["mass_shift"].values.tolist(), strict=True))
     if len(set(pairs)) < len(pairs):
         fragment, shift = next(each for i, each in enumerate(pairs) if each in pairs[:i])
         raise LabelingError(f"isotopologue M+{shift} of fragment {fragment!r} appears twice; keep one.")
@@ -219,8 +206,7 @@ def _check_values(labeling: xr.Dataset) -> None:
     values = mid.values
     if not np.isfinite(values).any():
         raise LabelingError(
-            "nothing is measured: every value is missing. Check the table, the masks and the column of "
-            "values."
+            "nothing is measured: every value is missing. Check the table, the masks and the column of values."
         )
     if np.isinf(values).any():
         raise LabelingError(
@@ -251,9 +237,7 @@ def _check_values(labeling: xr.Dataset) -> None:
         bad = np.isfinite(values) & ~(np.isfinite(sd) & (sd > 0))
         if bad.any():
             where = np.argwhere(bad)[0]
-            raise LabelingError(
-                f"mid_sd is {sd[tuple(where)]:.3g} at {_place(mid, where)}; give a positive number."
-            )
+            raise LabelingError(f"mid_sd is {sd[tuple(where)]:.3g} at {_place(mid, where)}; give a positive number.")
 
 
 def _noise_allowance(labeling: xr.Dataset, values: np.ndarray) -> np.ndarray:

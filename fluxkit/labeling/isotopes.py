@@ -71,9 +71,7 @@ def isotopes_of(element: str, where: str = "") -> Isotopes:
     """
     if element not in NATURAL_ISOTOPES:
         place = f"{where}: " if where else ""
-        raise LabelingError(
-            f"{place}no isotope table for element {element!r}. {suggest(element, NATURAL_ISOTOPES)}"
-        )
+        raise LabelingError(f"{place}no isotope table for element {element!r}. {suggest(element, NATURAL_ISOTOPES)}")
     return NATURAL_ISOTOPES[element]
 
 

@@ -61,9 +61,7 @@ def read_label(
             raise TracerError(f"{where}: cannot read the label '[{text}]'; {_EXAMPLES}.")
         element, label = _SYMBOLS[group["isotope"]], f"{where}: '[{text}]'"
         if not counts.get(element):
-            raise TracerError(
-                f"{label}: network has no {element} atoms in {pool} ({_have(counts)}); drop this label."
-            )
+            raise TracerError(f"{label}: network has no {element} atoms in {pool} ({_have(counts)}); drop this label.")
         found = _positions(group, element, counts, names, pool, label, everywhere)
         if atoms & found:
             raise TracerError(
@@ -78,11 +76,7 @@ def read_label(
 
 
 def _usual_names(pool: str, counts: Mapping[str, int]) -> dict[str, tuple[str, int | tuple[int, ...]]]:
-    found = (
-        names
-        for (stem, e, n), names in _USUAL_NAMES.items()
-        if pool_stem(pool) == stem and counts.get(e) == n
-    )
+    found = (names for (stem, e, n), names in _USUAL_NAMES.items() if pool_stem(pool) == stem and counts.get(e) == n)
     return next(found, {})
 
 
@@ -120,18 +114,14 @@ def _positions(group, element: str, counts, names, pool: str, label: str, everyw
 def _check_positions(chosen: list[int], number: str, element: str, size: int, pool: str, label: str) -> None:
     for each in chosen:
         if not 1 <= each <= size:
-            raise TracerError(
-                f"{label}: {pool} has atoms 1 to {size} of {element} in this network, not {each}."
-            )
+            raise TracerError(f"{label}: {pool} has atoms 1 to {size} of {element} in this network, not {each}.")
     if len(set(chosen)) < len(chosen):
         raise TracerError(
             f"{label} names an atom of {element} twice. Positions count the atoms as the network lists them: "
             f"use different numbers (1 to {size}), or pass atom_names."
         )
     if number and int(number) != len(chosen):
-        raise TracerError(
-            f"{label} says {number} atoms of {element}, but names {len(chosen)} positions; correct one."
-        )
+        raise TracerError(f"{label} says {number} atoms of {element}, but names {len(chosen)} positions; correct one.")
 
 
 def format_label(atoms: frozenset[Atom], counts: Mapping[str, int]) -> str:

@@ -55,8 +55,7 @@ def read_masks(masks: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]) -
     strange = [*table.unused, *(each for each in table.columns if each not in (*TARGETS, "reason"))]
     if strange:
         raise LabelingError(
-            f"masks {table.source}: column {strange[0]!r} means nothing. "
-            f"{suggest(strange[0], (*TARGETS, 'reason'))}"
+            f"masks {table.source}: column {strange[0]!r} means nothing. {suggest(strange[0], (*TARGETS, 'reason'))}"
         )
     return tuple(_mask(table, row.number, row.cells) for row in table.rows)
 
@@ -65,9 +64,7 @@ def _mask(table: RowTable, number: int, cells: Mapping[str, str]) -> Mask:
     chosen = {column: cells[column] for column in TARGETS if cells.get(column, ANY) not in ("", ANY)}
     place = f"masks {table.where(number)}"
     if not chosen:
-        raise LabelingError(
-            f"{place}: this mask takes every value; name at least a metabolite or a condition."
-        )
+        raise LabelingError(f"{place}: this mask takes every value; name at least a metabolite or a condition.")
     if "mass_shift" in chosen:
         chosen["mass_shift"] = chosen["mass_shift"].upper().removeprefix("M").removeprefix("+")
     return Mask(chosen, cells.get("reason", ""), place)

@@ -77,9 +77,7 @@ def resolve_measurement(name: str, network: Network, elements: str = "C") -> Res
     fragments = tuple(parse_fragment(each.fragment, network, elements) for each in entry.pools)
     if len({each.size for each in fragments}) > 1:
         sizes = ", ".join(f"{each.name} has {each.size}" for each in fragments)
-        raise LabelingError(
-            f"observation {name!r} mixes pools of different size: {sizes} atoms of {elements}."
-        )
+        raise LabelingError(f"observation {name!r} mixes pools of different size: {sizes} atoms of {elements}.")
     return ResolvedMeasurement(name, fragments, entry.pools, entry.diluted, entry.formula)
 
 

@@ -56,10 +56,7 @@ class MeasuredGrid:
         self.index = tuple(
             np.array(axis, dtype=int)
             for axis in zip(
-                *(
-                    (position[v.sample], column[v.experiment], self.start[renamed[v.name]] + v.shift)
-                    for v in values
-                ),
+                *((position[v.sample], column[v.experiment], self.start[renamed[v.name]] + v.shift) for v in values),
                 strict=True,
             )
         )
@@ -67,9 +64,7 @@ class MeasuredGrid:
 
     def _refuse_duplicates(self) -> None:
         seen: dict[tuple[int, ...], MeasuredValue] = {}
-        for place, value in zip(
-            zip(*(axis.tolist() for axis in self.index), strict=True), self.values, strict=True
-        ):
+        for place, value in zip(zip(*(axis.tolist() for axis in self.index), strict=True), self.values, strict=True):
             first = seen.setdefault(place, value)
             if first is not value:
                 raise LabelingError(
@@ -171,9 +166,7 @@ class MeasuredGrid:
         for i, j, name, part in self._blocks():
             if kept[i, j, part].any() and not np.nansum(raw[i, j, part]) > 0:
                 kept[i, j, part] = False
-                place = self.sample_names[i] + (
-                    f" ({self.experiments[j]})" if len(self.experiments) > 1 else ""
-                )
+                place = self.sample_names[i] + (f" ({self.experiments[j]})" if len(self.experiments) > 1 else "")
                 found.setdefault(name, []).append(place.strip())
         for name, places in found.items():
             where = f" in {', '.join(filter(None, places))}" if any(places) else ""

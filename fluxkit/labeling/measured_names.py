@@ -53,17 +53,14 @@ def resolve_names(
             meaning = resolve_measurement(known, network, elements)
         except (UnknownNameError, LabelingError) as error:
             if not (drop and isinstance(error, UnknownNameError)):
-                raise type(error)(
-                    f"{error} ({table.where(places)}) Rename it, or read with unknown='drop'."
-                ) from error
+                raise type(error)(f"{error} ({table.where(places)}) Rename it, or read with unknown='drop'.") from error
             notes.append(f"{name} is not in network {network.name!r}; left out.")
             continue
         if known != name:
             notes.append(f"{name} is read as {known}.")
         if meaning.external:
             notes.append(
-                f"{name} is the external pool {meaning.fragments[0].metabolite}: an input, not a result of "
-                "fluxes."
+                f"{name} is the external pool {meaning.fragments[0].metabolite}: an input, not a result of fluxes."
             )
         renamed[name] = known
         resolved[known] = meaning

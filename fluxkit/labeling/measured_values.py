@@ -106,8 +106,7 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
     match = _SHIFT.fullmatch(row.text("mass_shift"))
     if match is None:
         raise LabelingError(
-            f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; "
-            "write 2 or M+2."
+            f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; write 2 or M+2."
         )
     value = _number(table, row, kind, name)
     if value < 0:
@@ -121,9 +120,7 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
         )
     sd = _number(table, row, "sd", name)
     if sd <= 0:
-        raise LabelingError(
-            f"sd = {sd:.4g} of {name!r} M+{match[1]} ({table.where(row.number)}) must be positive."
-        )
+        raise LabelingError(f"sd = {sd:.4g} of {name!r} M+{match[1]} ({table.where(row.number)}) must be positive.")
     known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "formula")}
     sample = row.text("sample") or " ".join(known[each] for each in _NAMING if known[each])
     return MeasuredValue(row.number, sample, "", name, int(match[1]), value, sd, known)

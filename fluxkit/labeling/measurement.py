@@ -89,9 +89,7 @@ class MeasurementModel:
         """
         return self.value_and_pullback(mids, weights)[0]
 
-    def pullback(
-        self, mids: np.ndarray, weights: np.ndarray, cotangent: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pullback(self, mids: np.ndarray, weights: np.ndarray, cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Carry a gradient with respect to the prediction back to MIDs and weights.
 
         Parameters
@@ -193,16 +191,12 @@ def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementMode
         meaning = resolve_measurement(name, network, elements)
         if meaning.external:
             pools = ", ".join(each.metabolite for each in meaning.fragments)
-            notes.append(
-                f"{name!r} is the external pool {pools}: what goes in, not a result; left out of the fit."
-            )
+            notes.append(f"{name!r} is the external pool {pools}: what goes in, not a result; left out of the fit.")
             measured[:, mine] = False
         else:
             resolved.append(meaning)
     if not resolved:
-        raise LabelingError(
-            "no measured fragment is left to predict; only external pools, or nothing, are measured."
-        )
+        raise LabelingError("no measured fragment is left to predict; only external pools, or nothing, are measured.")
     mixing, fragments, weight_names = build_mixing(resolved)
     where = {key: i for i, key in enumerate(zip(names, shifts, strict=True))}
     values = [(each.name, shift) for each in resolved for shift in range(each.size + 1)]

@@ -48,9 +48,7 @@ def predict(mids, weights, sources, constant, sign, weight, dilution, starts, ab
             for f in range(starts.shape[0] - 1):
                 start = starts[f]
                 size = starts[f + 1] - start
-                diluted = _mixture(
-                    mids[n, e], weights[n], sources, constant, sign, weight, dilution, f, size, mixed
-                )
+                diluted = _mixture(mids[n, e], weights[n], sources, constant, sign, weight, dilution, f, size, mixed)
                 total = _kept(mixed, diluted, abundance, keep[e], start, size, seen)
                 for i in range(size):
                     if keep[e, start + i]:
@@ -82,9 +80,7 @@ def pull_back(
             for f in range(starts.shape[0] - 1):
                 start = starts[f]
                 size = starts[f + 1] - start
-                diluted = _mixture(
-                    mids[n, e], weights[n], sources, constant, sign, weight, dilution, f, size, mixed
-                )
+                diluted = _mixture(mids[n, e], weights[n], sources, constant, sign, weight, dilution, f, size, mixed)
                 total = _kept(mixed, diluted, abundance, keep[e], start, size, seen)
                 mean = 0.0
                 for i in range(size):

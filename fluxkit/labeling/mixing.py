@@ -194,7 +194,5 @@ def build_mixing(
                 constant[p, i], sign[p, i] = (1.0, -1.0) if share.complement else (0.0, 1.0)
                 weight[p, i] = names.index(share.weight)
     owner = np.repeat(np.arange(len(mixtures)), sizes)
-    mixing = Mixing(
-        sources, constant, sign, weight, np.array(diluted, dtype=int), starts, owner, ends[-1], len(names)
-    )
+    mixing = Mixing(sources, constant, sign, weight, np.array(diluted, dtype=int), starts, owner, ends[-1], len(names))
     return mixing, tuple(fragments.values()), names

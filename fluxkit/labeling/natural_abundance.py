@@ -39,9 +39,7 @@ def parse_formula(formula: str) -> dict[str, int]:
     for element, number in _PART.findall(text):
         isotopes_of(element, f"formula {formula!r}")
         if number and int(number) == 0:
-            raise LabelingError(
-                f"formula {formula!r}: {element}{number} counts no atoms; leave the element out."
-            )
+            raise LabelingError(f"formula {formula!r}: {element}{number} counts no atoms; leave the element out.")
         counts[element] = counts.get(element, 0) + int(number or 1)
     return counts
 
@@ -62,9 +60,7 @@ def parse_elements(elements: str) -> tuple[str, ...]:
     text = re.sub(r"[,\s]", "", elements)
     symbols = re.findall(r"[A-Z][a-z]?", text)
     if "".join(symbols) != text:
-        raise LabelingError(
-            f"cannot read the elements {elements!r}; write symbols in a row such as 'CHNOPS', or ''."
-        )
+        raise LabelingError(f"cannot read the elements {elements!r}; write symbols in a row such as 'CHNOPS', or ''.")
     for each in symbols:
         isotopes_of(each, f"elements {elements!r}")
     return tuple(dict.fromkeys(symbols))

@@ -46,8 +46,7 @@ class NoiseModel:
                 raise LabelingError(f"noise model: {name} = {value!r} must be zero or a positive number.")
         if self.floor == 0:
             raise LabelingError(
-                "noise model: floor = 0 makes zeros exact; give the smallest sd of a MID value, such as "
-                "0.005."
+                "noise model: floor = 0 makes zeros exact; give the smallest sd of a MID value, such as 0.005."
             )
 
     def sd(self, mid: np.ndarray, total: np.ndarray | None = None) -> np.ndarray:

@@ -95,9 +95,7 @@ def resolve_input(name: str, network: Network, where: str) -> str:
     plain = re.sub(r"^(?:[dl]|\(?[rs]\)?)-(?=\w)", "", name.strip(" -").lower())
     stems = COMMON_NAMES.get(plain, (plain,))
     for stem in stems:
-        matches = [
-            each for each in network.inputs if stem.lower() in (pool_stem(each).lower(), each[:-2].lower())
-        ]
+        matches = [each for each in network.inputs if stem.lower() in (pool_stem(each).lower(), each[:-2].lower())]
         if len(matches) > 1:
             raise TracerError(
                 f"{where}: {name!r} may be any of the input pools {', '.join(matches)} of network "
@@ -105,10 +103,7 @@ def resolve_input(name: str, network: Network, where: str) -> str:
             )
         if matches:
             return matches[0]
-    common = [
-        word for word, stem in COMMON_NAMES.items() if any(pool_stem(each) in stem for each in network.inputs)
-    ]
+    common = [word for word, stem in COMMON_NAMES.items() if any(pool_stem(each) in stem for each in network.inputs)]
     raise TracerError(
-        f"{where}: network {network.name!r} has no input pool {name!r}. "
-        f"{suggest(name, [*network.inputs, *common])}"
+        f"{where}: network {network.name!r} has no input pool {name!r}. {suggest(name, [*network.inputs, *common])}"
     )

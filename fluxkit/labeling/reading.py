@@ -132,9 +132,7 @@ def _experiments(
     named = "experiment" in table.columns
     if "tracer" in table.columns:
         if tracers is not None:
-            raise LabelingError(
-                f"{table.source} has a 'tracer' column, and tracers= is given too; keep one of them."
-            )
+            raise LabelingError(f"{table.source} has a 'tracer' column, and tracers= is given too; keep one of them.")
         texts: dict[str, tuple[str, int]] = {}
         labels = []
         for each in values:
@@ -154,15 +152,13 @@ def _experiments(
         return found, [each.of_experiment(label) for each, label in zip(values, labels, strict=True)]
     if tracers is None:
         raise LabelingError(
-            f"{table.source} has no 'tracer' column; say what was infused, such as tracers='Glc_x: 100% "
-            "[U-13C6]'."
+            f"{table.source} has no 'tracer' column; say what was infused, such as tracers='Glc_x: 100% [U-13C6]'."
         )
     found = normalise_experiments(tracers, network)
     if not named:
         if len(found) > 1:
             raise LabelingError(
-                f"tracers= names {len(found)} experiments, but {table.source} has no 'experiment' column; "
-                "add one."
+                f"tracers= names {len(found)} experiments, but {table.source} has no 'experiment' column; add one."
             )
         return found, [each.of_experiment(next(iter(found))) for each in values]
     labels = dict.fromkeys(each.known.get("experiment", "") for each in values)

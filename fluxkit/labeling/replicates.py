@@ -82,9 +82,7 @@ def pool_replicates(labeling: xr.Dataset, by: str | Sequence[str] | None = None)
     for key, members in groups.items():
         part = labeling.isel(sample=members)
         if "tissue" in part.coords and len(set(part["tissue"].values.tolist())) > 1:
-            raise LabelingError(
-                f"group {key!r} would pool different tissues; pool by ['condition', 'tissue'] instead."
-            )
+            raise LabelingError(f"group {key!r} would pool different tissues; pool by ['condition', 'tissue'] instead.")
         if bool(part["mid"].notnull().any()):
             pooled[key] = _pool(part, key)
     return pooled

@@ -70,6 +70,8 @@ def simulate(
     TracerError, LabelingError, UnknownNameError
         A tracer, fragment or weight cannot be understood.
     """
+    if not noise >= 0:
+        raise LabelingError(f"noise = {noise!r} is a standard deviation; give zero, or a number such as 0.005.")
     states = as_flux_dataset(network, fluxes, exchange)
     experiments = normalise_experiments(tracers, network)
     elements = labeled_elements(experiments.values()) or "C"

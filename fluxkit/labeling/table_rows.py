@@ -76,15 +76,11 @@ class RowTable:
                 spans[-1][1] = each
             else:
                 spans.append([each, each])
-        shown = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans[:6]) + (
-            ", ..." if len(spans) > 6 else ""
-        )
+        shown = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans[:6]) + (", ..." if len(spans) > 6 else "")
         return f"{self.source}, {'row' if len(listed) == 1 else 'rows'} {shown}"
 
 
-def read_rows(
-    table: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], sheet: str | None = None
-) -> RowTable:
+def read_rows(table: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], sheet: str | None = None) -> RowTable:
     """Read a table of any supported kind.
 
     Parameters
@@ -117,9 +113,7 @@ def read_rows(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise LabelingError(
-            f"{path.name} is not UTF-8 text (byte {error.start}); save it as CSV UTF-8."
-        ) from error
+        raise LabelingError(f"{path.name} is not UTF-8 text (byte {error.start}); save it as CSV UTF-8.") from error
     first = text.split("\n", 1)[0]
     delimiter = "\t" if path.suffix.lower() != ".csv" else ";" if ";" in first and "," not in first else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -138,9 +132,7 @@ def _read_workbook(path: Path, sheet: str | None) -> RowTable:
     try:
         book = load_workbook(path, read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, KeyError, OSError) as error:
-        raise LabelingError(
-            f"{path.name} cannot be opened as a workbook ({error}); save it again as .xlsx."
-        ) from error
+        raise LabelingError(f"{path.name} cannot be opened as a workbook ({error}); save it again as .xlsx.") from error
     try:
         if sheet is not None and sheet not in book.sheetnames:
             raise UnknownNameError(f"{path.name} has no sheet {sheet!r}. {suggest(sheet, book.sheetnames)}")
@@ -172,9 +164,7 @@ def _build(source: str, header: list[str], body: list[tuple[int, list[Any]]]) ->
         if name is None:
             unused.extend([title.strip()] if title.strip() else [])
         elif name in found:
-            raise LabelingError(
-                f"{source}: columns {header[found[name]]!r} and {title!r} both mean {name}; keep one."
-            )
+            raise LabelingError(f"{source}: columns {header[found[name]]!r} and {title!r} both mean {name}; keep one.")
         else:
             found[name] = i
     rows = []

@@ -14,9 +14,7 @@ from fluxkit.labeling.pool_names import resolve_input
 from fluxkit.networks import Network
 
 DEFAULT_EXPERIMENT = "tracer"
-_TERM = re.compile(
-    r"(?:(?P<percent>[^%\[\]]*)%)?\s*(?:\[(?P<label>[^\[\]]*)\]|unlabell?ed)(?P<name>[^\[\]%]*)"
-)
+_TERM = re.compile(r"(?:(?P<percent>[^%\[\]]*)%)?\s*(?:\[(?P<label>[^\[\]]*)\]|unlabell?ed)(?P<name>[^\[\]%]*)")
 _EXAMPLE = "write 'Glc_x: 80% [1,2-13C2] + 20% [U-13C6]; Gln_x: 100% [U-13C5]' or '100% [U-13C6]glucose'"
 _TOLERANCE = 1e-9  # of a fraction: 33.3 + 66.7 % may exceed 100 % by a rounding error of the sum
 
@@ -43,9 +41,7 @@ class Tracers:
         for pool, mixture in self.pools.items():
             fractions = [fraction for fraction, _ in mixture]
             if any(not 0 <= each <= 1 for each in fractions) or sum(fractions) > 1 + _TOLERANCE:
-                raise TracerError(
-                    f"{pool}: the fractions {fractions} must lie in 0 to 1 and sum to at most 1."
-                )
+                raise TracerError(f"{pool}: the fractions {fractions} must lie in 0 to 1 and sum to at most 1.")
         object.__setattr__(self, "pools", MappingProxyType(dict(self.pools)))
 
     def __reduce__(self):
@@ -140,9 +136,7 @@ def _read_entry(entry: str, network: Network, atom_names: AtomNames | None) -> t
             raise TracerError(f"{where}: '[{term['label']}]' comes twice; add up its percentages.")
         mixture[atoms] = fraction
     if total > 1 + _TOLERANCE:
-        raise TracerError(
-            f"{where}: the percentages sum to {100 * total:g} %, above 100 %. Lower one of them."
-        )
+        raise TracerError(f"{where}: the percentages sum to {100 * total:g} %, above 100 %. Lower one of them.")
     return str(pool), tuple((fraction, atoms) for atoms, fraction in mixture.items())
 
 
@@ -161,9 +155,7 @@ def _fraction(percent: str | None, n_terms: int, where: str) -> float:
     if percent is None:
         if n_terms == 1:
             return 1.0
-        raise TracerError(
-            f"{where}: a mixture needs a percentage at each label, as in '80% [1-13C] + 20% [U-13C6]'."
-        )
+        raise TracerError(f"{where}: a mixture needs a percentage at each label, as in '80% [1-13C] + 20% [U-13C6]'.")
     try:
         value = float(percent)
     except ValueError:
@@ -217,9 +209,7 @@ def normalise_experiments(
     if isinstance(tracers, (str, Tracers)):
         return {DEFAULT_EXPERIMENT: parse_tracers(str(tracers), network, atom_names)}
     if not isinstance(tracers, Mapping) or not tracers:
-        raise TracerError(
-            f"tracers must be a text, or map experiment names to texts, not {tracers!r}; {_EXAMPLE}."
-        )
+        raise TracerError(f"tracers must be a text, or map experiment names to texts, not {tracers!r}; {_EXAMPLE}.")
     experiments: dict[str, Tracers] = {}
     for name, each in tracers.items():
         if not isinstance(name, str) or not name.strip():

@@ -33,6 +33,8 @@ class ExperimentSettings:
         Largest share of measurements that are missing.
     masked : float
         Share of single mass shifts that are missing.
+    gaps : float
+        Share of measurements that one of several parallel experiments lacks.
     mixture : float
         Share of experiments whose tracer is mixed with unlabeled molecules or with a second tracer.
 
@@ -47,6 +49,7 @@ class ExperimentSettings:
     slope: float = 0.05
     missing: float = 0.7
     masked: float = 0.03
+    gaps: float = 0.03
     mixture: float = 0.3
 
     def __post_init__(self) -> None:
@@ -198,7 +201,7 @@ class ExperimentSimulator:
         diluted = np.array([each.diluted for each in self.vocabulary.measurements])
         metabolites &= ~(diluted & (rng.random((count, 1)) < 0.5))  # many tables have no diluted reading
         metabolites[np.arange(count), rng.integers(measurements, size=count)] = True
-        kept = metabolites[owner] & (rng.random((len(owner), measurements)) >= 0.03)
+        kept = metabolites[owner] & (rng.random((len(owner), measurements)) >= self.settings.gaps)
         kept = kept[:, :, None] & real & (rng.random((len(owner), *real.shape)) >= self.settings.masked)
         return kept & (kept.sum(axis=-1, keepdims=True) >= 2)
 

@@ -140,9 +140,7 @@ def _dead_ends(network: "Network") -> list[str]:
         neighbours = [r.name for r in network.reactions for _, each in _sides(r) if each.metabolite == name]
         if name not in produced or name not in consumed or len(neighbours) == 1:
             missing = "produced" if name not in produced else "consumed"
-            missing = (
-                missing if name not in produced or name not in consumed else "connected to a second reaction"
-            )
+            missing = missing if name not in produced or name not in consumed else "connected to a second reaction"
             known = produced.get(name) or consumed.get(name)
             faults.append(
                 f"metabolite {name!r} (reaction {known!r}) is never {missing}: a dead end at steady state; "
@@ -160,9 +158,7 @@ def _rules(network: "Network") -> list[str]:
         ("an equality", dict.fromkeys(name for each in network.equalities for name in each.coefficients)),
     ):
         faults += [
-            f"{where} names reaction {n!r}, which does not exist. {suggest(n, names)}"
-            for n in keys
-            if n not in names
+            f"{where} names reaction {n!r}, which does not exist. {suggest(n, names)}" for n in keys if n not in names
         ]
     if network.reference:
         faults += [
@@ -175,8 +171,7 @@ def _rules(network: "Network") -> list[str]:
             continue
         if not rule.lower <= rule.upper:
             faults.append(
-                f"reaction {name!r}: lower bound {rule.lower:g} exceeds upper bound {rule.upper:g}; "
-                "swap them."
+                f"reaction {name!r}: lower bound {rule.lower:g} exceeds upper bound {rule.upper:g}; swap them."
             )
         if rule.lower < 0 and not network.reactions[network.reaction_index[name]].reversible:
             faults.append(
@@ -186,9 +181,7 @@ def _rules(network: "Network") -> list[str]:
         low = 0.0 if rule.exchange_lower is None else rule.exchange_lower
         high = np.inf if rule.exchange_upper is None else rule.exchange_upper
         if not 0 <= low <= high:
-            faults.append(
-                f"reaction {name!r}: exchange bounds {low:g} to {high:g} must satisfy 0 <= lower <= upper."
-            )
+            faults.append(f"reaction {name!r}: exchange bounds {low:g} to {high:g} must satisfy 0 <= lower <= upper.")
         if not rule.weight > 0:
             faults.append(f"reaction {name!r}: target weight {rule.weight:g} must be positive.")
     return faults
@@ -210,8 +203,7 @@ def _feasibility(network: "Network") -> list[str]:
         return []
     worst = np.argsort(-np.abs(slack))[:3]
     parts = [
-        f"{network.reaction_names[i]!r} (bounds {lower[i]:g} to {upper[i]:g}) would need "
-        f"{result.x[i] + slack[i]:g}"
+        f"{network.reaction_names[i]!r} (bounds {lower[i]:g} to {upper[i]:g}) would need {result.x[i] + slack[i]:g}"
         for i in worst
         if abs(slack[i]) > 1e-9
     ]
@@ -292,9 +284,7 @@ def atom_origins(network: "Network") -> dict[tuple[str, str, int], frozenset[str
                     for i, letter in enumerate(letters):
                         positions = {i, len(letters) - 1 - i} if each.metabolite in network.symmetric else {i}
                         for position in positions:
-                            parents.setdefault((each.metabolite, element, position), set()).add(
-                                home[element, letter]
-                            )
+                            parents.setdefault((each.metabolite, element, position), set()).add(home[element, letter])
     origins: dict[tuple[str, str, int], set[str]] = {
         (name, element, i): {name} if name in network.inputs else set()
         for name, counts in network.atom_counts.items()

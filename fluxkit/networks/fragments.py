@@ -70,22 +70,18 @@ def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragme
     if missing and (match["elements"] or len(missing) == len(chosen)):
         have = ", ".join(f"{n} {e}" for e, n in counts.items()) or "no atoms"
         raise LabelingError(
-            f"fragment {text!r}: {metabolite} has no {missing[0]} atoms in network {network.name!r} "
-            f"(it has {have})."
+            f"fragment {text!r}: {metabolite} has no {missing[0]} atoms in network {network.name!r} (it has {have})."
         )
     if match["positions"] is None:
         atoms = tuple((each, i) for each in chosen for i in range(counts.get(each, 0)))
         return Fragment(text.strip(), metabolite, atoms)
     if len(chosen) != 1:
-        raise LabelingError(
-            f"fragment {text!r}: positions need one element; write '{metabolite}:{chosen[0]}[...]'."
-        )
+        raise LabelingError(f"fragment {text!r}: positions need one element; write '{metabolite}:{chosen[0]}[...]'.")
     positions = parse_positions(match["positions"], f"fragment {text!r}")
     for position in positions:
         if not 1 <= position <= counts[chosen]:
             raise LabelingError(
-                f"fragment {text!r}: {metabolite} has atoms 1 to {counts[chosen]} of {chosen}, "
-                f"not {position}."
+                f"fragment {text!r}: {metabolite} has atoms 1 to {counts[chosen]} of {chosen}, not {position}."
             )
     return Fragment(text.strip(), metabolite, tuple((chosen, each - 1) for each in positions))
 
@@ -104,9 +100,7 @@ def parse_positions(text: str, where: str) -> tuple[int, ...]:
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if match is None or (match[2] and int(match[2]) < int(match[1])):
-            raise LabelingError(
-                f"{where}: cannot read positions {text!r}; write numbers and ranges such as '1,6-7'."
-            )
+            raise LabelingError(f"{where}: cannot read positions {text!r}; write numbers and ranges such as '1,6-7'.")
         positions.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
     if len(set(positions)) != len(positions):
         raise LabelingError(f"{where}: positions {text!r} repeat an atom.")

@@ -182,9 +182,7 @@ class Network:
             (sorted((name, number(factor)) for name, factor in each.coefficients.items()), number(each.value))
             for each in self.equalities
         ]
-        reactions = [
-            (r.name, bool(r.reversible), side(r.substrates), side(r.products)) for r in self.reactions
-        ]
+        reactions = [(r.name, bool(r.reversible), side(r.substrates), side(r.products)) for r in self.reactions]
         content = repr((reactions, sorted(self.symmetric), rules, equalities))
         return hashlib.sha256(content.encode()).hexdigest()
 

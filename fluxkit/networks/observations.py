@@ -112,9 +112,7 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
         fragment, _, share = part.strip().rpartition(":")
         share = share.strip()
         if not fragment:
-            raise LabelingError(
-                f"{where}: pool {part.strip()!r} needs 'fragment:share', for example 'Cit.m:1-w3'."
-            )
+            raise LabelingError(f"{where}: pool {part.strip()!r} needs 'fragment:share', for example 'Cit.m:1-w3'.")
         if re.fullmatch(r"1\s*-\s*[A-Za-z_]\w*", share):
             shares.append(PoolShare(fragment, weight=share.split("-")[1].strip(), complement=True))
         elif re.fullmatch(r"[A-Za-z_]\w*", share):
@@ -136,7 +134,5 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     )
     expected = 1.0 - len(set(names))
     if not paired or abs(total - expected) > 1e-9 or len(set(names)) > 1:
-        raise LabelingError(
-            f"{where}: the shares of {text!r} do not sum to 1; use numbers, or one pair w and 1-w."
-        )
+        raise LabelingError(f"{where}: the shares of {text!r} do not sum to 1; use numbers, or one pair w and 1-w.")
     return tuple(shares)

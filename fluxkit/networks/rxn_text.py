@@ -62,9 +62,7 @@ def _parse_reaction(body: str, note: str, where: str) -> Reaction:
     reversible = "<->" in equation
     sides = equation.split("<->" if reversible else "->")
     if not colon or len(sides) != 2 or not name.strip():
-        raise NetworkError(
-            f"{where}: cannot read {body!r}; write 'name: A (ab) -> B (ab)', or '<->' if reversible."
-        )
+        raise NetworkError(f"{where}: cannot read {body!r}; write 'name: A (ab) -> B (ab)', or '<->' if reversible.")
     substrates, products = (_parse_side(side, where) for side in sides)
     return Reaction(name.strip(), substrates, products, reversible, note)
 
@@ -96,9 +94,7 @@ def format_reactions(network: Network) -> str:
         lines.append("%symmetric " + " ".join(sorted(network.symmetric)))
     for reaction in network.reactions:
         arrow = " <-> " if reaction.reversible else " -> "
-        sides = (
-            " + ".join(map(_format_participant, side)) for side in (reaction.substrates, reaction.products)
-        )
+        sides = (" + ".join(map(_format_participant, side)) for side in (reaction.substrates, reaction.products))
         note = f"  # {reaction.note}" if reaction.note else ""
         lines.append(f"{reaction.name}: {arrow.join(sides)}{note}".rstrip())
     return "\n".join(lines) + "\n"

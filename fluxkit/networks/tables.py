@@ -53,15 +53,12 @@ def read_rows(path: Path, required: Iterable[str] = ()) -> list[tuple[int, dict[
         cells = [each.strip() for each in line.split("\t")]
         if any(cells[len(header) :]):
             raise NetworkError(
-                f"{path.name}, line {number}: {len(cells)} cells in {len(header)} columns; "
-                "separate cells by one tab."
+                f"{path.name}, line {number}: {len(cells)} cells in {len(header)} columns; separate cells by one tab."
             )
         row = dict(zip(header, cells, strict=False))
         for column in required:
             if not row.get(column):
-                raise NetworkError(
-                    f"{path.name}, line {number}: {column!r} is empty; fill it, or delete the row."
-                )
+                raise NetworkError(f"{path.name}, line {number}: {column!r} is empty; fill it, or delete the row.")
         rows.append((number, row))
     return rows
 
@@ -73,9 +70,7 @@ def _number(row: Mapping[str, str], column: str, default: float | None, where: s
     try:
         return float(str(text))
     except ValueError as error:
-        raise NetworkError(
-            f"{where}: {column} = {text!r} is not a number; write a number, or '-' for none."
-        ) from error
+        raise NetworkError(f"{where}: {column} = {text!r} is not a number; write a number, or '-' for none.") from error
 
 
 def read_flux_table(

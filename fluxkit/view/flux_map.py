@@ -71,9 +71,7 @@ def map_fragment(data: dict[str, Any], *, theme: str = "auto", element_id: str =
         Identifier of the element, unique on the page.
     """
     script = SCRIPT.read_text(encoding="utf-8").replace("export default { render };", "")
-    payload = json.dumps({"data": data, "theme": theme, "selected": ""}, allow_nan=False).replace(
-        "</", "<\\/"
-    )
+    payload = json.dumps({"data": data, "theme": theme, "selected": ""}, allow_nan=False).replace("</", "<\\/")
     name = escape(element_id, quote=True)
     return (
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"

@@ -100,16 +100,14 @@ def _draws(dataset: xr.Dataset, variable: str, network: Network) -> np.ndarray:
     lacking = [name for name in network.reaction_names if name not in set(given)]
     if lacking:
         raise FluxError(
-            f"the fluxes lack reaction {lacking[0]!r} ({len(lacking)} missing in all); "
-            "give every reaction a flux."
+            f"the fluxes lack reaction {lacking[0]!r} ({len(lacking)} missing in all); give every reaction a flux."
         )
     array = array.sel(reaction=list(network.reaction_names)).transpose(..., "reaction")
     values = np.asarray(array.values, dtype=float).reshape(-1, len(network.reactions))
     bad = ~np.isfinite(values).all(0)
     if bad.any():
         raise FluxError(
-            f"{variable} of {network.reaction_names[int(bad.argmax())]!r} is not finite; "
-            "leave out the failed draws."
+            f"{variable} of {network.reaction_names[int(bad.argmax())]!r} is not finite; leave out the failed draws."
         )
     return values
 
@@ -137,10 +135,7 @@ def _from_estimate(estimate: Any, network: Network) -> FluxNumbers:
     net = _draws(estimate.posterior, "net_flux", network)
     table = estimate.intervals
     names = list(network.reaction_names)
-    rows = {
-        kind: table[table["kind"] == kind].set_index("reaction").reindex(names)
-        for kind in ("net", "exchange")
-    }
+    rows = {kind: table[table["kind"] == kind].set_index("reaction").reindex(names) for kind in ("net", "exchange")}
     missing = rows["net"]["median"].isna()
     if missing.any():
         raise UnknownNameError(

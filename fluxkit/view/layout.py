@@ -142,9 +142,7 @@ def main_pairs(network: Network) -> dict[str, tuple[str, str]]:
         shared = candidates[reaction.name]
         everyone = [each.metabolite for each in (*reaction.substrates, *reaction.products)]
         fallback = (everyone[0], everyone[-1])
-        pairs[reaction.name] = max(
-            shared, key=lambda pair, name=reaction.name: rank(name, pair), default=fallback
-        )
+        pairs[reaction.name] = max(shared, key=lambda pair, name=reaction.name: rank(name, pair), default=fallback)
     return pairs
 
 

@@ -58,8 +58,7 @@ def map_data(
     scale = max(float(np.abs(numbers.net).max()), 1e-12)
     changes = _changes(numbers, reference)
     arrows = [
-        _arrow(reaction, i, network, numbers, changes, layout, scale)
-        for i, reaction in enumerate(network.reactions)
+        _arrow(reaction, i, network, numbers, changes, layout, scale) for i, reaction in enumerate(network.reactions)
     ]
     return {
         "title": title,

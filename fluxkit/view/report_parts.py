@@ -195,7 +195,12 @@ def sample_rows(samples: pd.DataFrame | None) -> str:
     """
     if samples is None or samples.empty:
         return ""
-    columns = [("each sample by itself", ""), ("chi-square", "number"), ("degrees of freedom", "number"), ("p", "number")]
+    columns = [
+        ("each sample by itself", ""),
+        ("chi-square", "number"),
+        ("degrees of freedom", "number"),
+        ("p", "number"),
+    ]
     columns.append(("worst residual", "wide"))
     rows = []
     for each in samples.to_dict("records"):

@@ -39,18 +39,14 @@ class FluxMap(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         for name in traits:
             if not self.has_trait(name):
-                raise TypeError(
-                    f"FluxMap has no setting {name!r}. {suggest(name, ('data', 'selected', 'theme'))}"
-                )
+                raise TypeError(f"FluxMap has no setting {name!r}. {suggest(name, ('data', 'selected', 'theme'))}")
         super().__init__(**traits)
 
     @traitlets.validate("data")
     def _check_data(self, proposal: dict[str, Any]) -> dict[str, Any]:
         lacking = {"width", "height", "nodes", "arrows", "legend"} - set(proposal["value"])
         if lacking:
-            raise traitlets.TraitError(
-                f"data lacks {', '.join(sorted(lacking))}; make it with fluxkit.view.map_data."
-            )
+            raise traitlets.TraitError(f"data lacks {', '.join(sorted(lacking))}; make it with fluxkit.view.map_data.")
         return proposal["value"]
 
     @traitlets.validate("selected")

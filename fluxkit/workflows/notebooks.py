@@ -111,9 +111,7 @@ def run_notebook(
         checked = check_parameters({"out_dir": target} | checked, signature, source.name)
     done, failed = target / source.name, target / f"{source.stem}.failed.ipynb"
     if done.resolve() == source.resolve():
-        raise NotebookError(
-            f"running {source.name} into {str(target)!r} would overwrite it; choose another folder."
-        )
+        raise NotebookError(f"running {source.name} into {str(target)!r} would overwrite it; choose another folder.")
     target.mkdir(parents=True, exist_ok=True)
     running = target / f".{source.stem}.{os.getpid()}.running.ipynb"
     try:

@@ -47,11 +47,7 @@ class Parameter:
         except (ValueError, SyntaxError):
             return text
         takes_text = self.type is not None and self.accepts("")
-        return (
-            text
-            if takes_text and (isinstance(value, str | int | float) or not self.accepts(value))
-            else value
-        )
+        return text if takes_text and (isinstance(value, str | int | float) or not self.accepts(value)) else value
 
 
 def read_signature(source: str, where: str) -> dict[str, Parameter]:
@@ -83,11 +79,7 @@ def read_signature(source: str, where: str) -> dict[str, Parameter]:
     comments = _comments(source)
     signature = {}
     for statement in statements:
-        if (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value
-        ):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
             name, annotation = statement.target.id, _annotation(statement.annotation)
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             name, annotation = statement.targets[0].id, None
@@ -137,9 +129,7 @@ def check_parameters(
     return checked
 
 
-def parse_assignments(
-    assignments: Iterable[str], signature: Mapping[str, Parameter], where: str
-) -> dict[str, object]:
+def parse_assignments(assignments: Iterable[str], signature: Mapping[str, Parameter], where: str) -> dict[str, object]:
     """Read ``name=value`` texts, as typed on a command line, by the declared types.
 
     Raises

@@ -148,9 +148,7 @@ def labeled_networks(draw, linear: bool = False, positive: bool = False, experim
             break
         net[network.reaction_index[f"in{starved.pop()[1:]}"]] += 1.0
     _close(network, net, positive)
-    inputs = tuple(
-        {pool: draw(isotopomers(network, pool)) for pool in network.inputs} for _ in range(experiments)
-    )
+    inputs = tuple({pool: draw(isotopomers(network, pool)) for pool in network.inputs} for _ in range(experiments))
     return Labeled(network, net, exchange, inputs, tuple(_fragments(draw, network)))
 
 

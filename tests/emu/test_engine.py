@@ -116,9 +116,7 @@ def test_an_input_that_is_no_mid_is_refused(mid):
 def test_a_flux_that_is_negative_or_not_finite_is_refused_with_its_name(value, n):
     fluxes = states(n)
     fluxes[-1, CCM.reaction_index["PDH"]] = value
-    message = re.escape(
-        f"state {n - 1}: directed flux 'PDH' is {value:g}; directed fluxes are finite and not"
-    )
+    message = re.escape(f"state {n - 1}: directed flux 'PDH' is {value:g}; directed fluxes are finite and not")
     with pytest.raises(FluxError, match=message):
         simulate_mids(PROGRAM, fluxes)
     with pytest.raises(FluxError, match=message):
@@ -132,9 +130,7 @@ def test_a_wrong_backward_flux_is_named():
         simulate_mids(PROGRAM, fluxes)
 
 
-@pytest.mark.parametrize(
-    "cut", [lambda v: v[0], lambda v: v[:, :-1], lambda v: v[None], lambda v: np.hstack([v, v])]
-)
+@pytest.mark.parametrize("cut", [lambda v: v[0], lambda v: v[:, :-1], lambda v: v[None], lambda v: np.hstack([v, v])])
 def test_fluxes_of_a_wrong_shape_are_refused(cut):
     with pytest.raises(FluxError, match=re.escape("network 'ccm' needs (state, 112)")):
         simulate_mids(PROGRAM, cut(states(2)))

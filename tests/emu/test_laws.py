@@ -57,8 +57,7 @@ def test_names_and_order_of_reactions_change_nothing(case, random):
 
     reactions = [case.network.reactions[i] for i in order]
     reactions = [
-        replace(each, substrates=renamed(each.substrates), products=renamed(each.products))
-        for each in reactions
+        replace(each, substrates=renamed(each.substrates), products=renamed(each.products)) for each in reactions
     ]
     network = Network("renamed", tuple(reactions), frozenset(fresh[name] for name in case.network.symmetric))
     fragments = tuple(Fragment(each.name, fresh[each.metabolite], each.atoms) for each in case.fragments)

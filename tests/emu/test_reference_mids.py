@@ -19,15 +19,11 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 CASES = [
-    (name, row["tracer"], row["text"])
-    for name in ("toy", "ccm")
-    for row in rows_of(REFERENCE / name / "tracers.tsv")
+    (name, row["tracer"], row["text"]) for name in ("toy", "ccm") for row in rows_of(REFERENCE / name / "tracers.tsv")
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "tracer", "text"), CASES, ids=[f"{name}-{tracer}" for name, tracer, _ in CASES]
-)
+@pytest.mark.parametrize(("name", "tracer", "text"), CASES, ids=[f"{name}-{tracer}" for name, tracer, _ in CASES])
 def test_reference_mids_are_reproduced(name, tracer, text):
     network = load_network(name)
     rows = [row for row in rows_of(REFERENCE / name / "reference_mids.tsv") if row["tracer"] == tracer]

@@ -23,10 +23,7 @@ leak: B (a) -> E_x (a)
 
 
 def with_exchange(**bounds):
-    rules = {
-        name: FluxRule(-200, 200, exchange_lower=low, exchange_upper=high)
-        for name, (low, high) in bounds.items()
-    }
+    rules = {name: FluxRule(-200, 200, exchange_lower=low, exchange_upper=high) for name, (low, high) in bounds.items()}
     return network(TEXT, up=FluxRule(100, 100), out=FluxRule(0, 100), leak=FluxRule(0, 100), **rules)
 
 

@@ -67,9 +67,7 @@ def test_free_fluxes_are_completed_to_the_reference_state():
             if each.reversible
         }
         state = as_flux_dataset(network, values, exchange)
-        np.testing.assert_allclose(
-            state["net_flux"], reference["net_flux"], atol=2e-5
-        )  # printed balance: 1e-5
+        np.testing.assert_allclose(state["net_flux"], reference["net_flux"], atol=2e-5)  # printed balance: 1e-5
         np.testing.assert_array_equal(state["exchange_flux"], reference["exchange_flux"])
 
 

@@ -112,4 +112,4 @@ def test_an_expression_that_cannot_be_read_is_refused_with_a_hint(estimate, expr
 
 
 def test_the_text_of_an_estimate_says_what_matters(estimate):
-    assert "7 of 7 fluxes determined, trusted" in repr(estimate)
+    assert "6 of 6 free fluxes determined, trusted" in repr(estimate)

@@ -113,9 +113,7 @@ def test_missing_attributes_are_named(ccm):
 
 
 def test_a_table_reads_back_as_the_same_dataset(ccm):
-    frame = pd.DataFrame(
-        {"replicate": [1] * 4 + [2] * 4, "metabolite": "lactate", "mass_shift": [0, 1, 2, 3] * 2}
-    )
+    frame = pd.DataFrame({"replicate": [1] * 4 + [2] * 4, "metabolite": "lactate", "mass_shift": [0, 1, 2, 3] * 2})
     frame["fraction"] = [*LAC, 0.5, 0.1, 0.1, 0.3]
     first = read_labeling(frame, ccm, {"glc_U": TRACER})
     again = read_labeling(to_table(first), ccm)
@@ -156,15 +154,11 @@ def test_pooling_renormalises_over_what_all_replicates_keep(ccm):
 
 
 def test_conditions_and_animals_stay_apart_and_tissues_never_mix(ccm):
-    labeling = pooled(
-        ccm, [LAC] * 4, condition=["a", "a", "b", "b"], tissue=["liver", "brain", "liver", "brain"]
-    )
+    labeling = pooled(ccm, [LAC] * 4, condition=["a", "a", "b", "b"], tissue=["liver", "brain", "liver", "brain"])
     assert list(pool_replicates(labeling)) == ["a, liver", "a, brain", "b, liver", "b, brain"]
     with pytest.raises(LabelingError, match="group 'a' would pool different tissues"):
         pool_replicates(labeling, by="condition")
-    with pytest.raises(
-        LabelingError, match="samples have no 'conditon' to pool by. Did you mean 'condition'"
-    ):
+    with pytest.raises(LabelingError, match="samples have no 'conditon' to pool by. Did you mean 'condition'"):
         pool_replicates(labeling, by="conditon")
 
 

@@ -78,9 +78,7 @@ def test_mixing_dilution_natural_carbon_and_masks_agree_with_a_calculation_by_ha
         for labeled, share in enumerate(mid):
             for extra in range(7 - labeled):
                 ways = comb(6 - labeled, extra)
-                result[labeled + extra] += (
-                    share * ways * natural**extra * (1 - natural) ** (6 - labeled - extra)
-                )
+                result[labeled + extra] += share * ways * natural**extra * (1 - natural) ** (6 - labeled - extra)
         return result
 
     prediction = model.predict(mids, weights)[0, 0]
@@ -140,9 +138,7 @@ def test_the_compiled_model_agrees_with_array_operations_on_the_cells():
 
 def test_arrays_of_the_wrong_shape_are_refused():
     model = measurement_model(CCM, labeling_of(["lactate"]))
-    with pytest.raises(
-        LabelingError, match=r"mids has shape \(1, 1, 3\), this measurement model needs \(1, 1, 4\)"
-    ):
+    with pytest.raises(LabelingError, match=r"mids has shape \(1, 1, 3\), this measurement model needs \(1, 1, 4\)"):
         model.predict(np.ones((1, 1, 3)), np.ones((1, 0)))
     with pytest.raises(LabelingError, match="weights has shape"):
         model.predict(np.ones((1, 1, 4)), np.ones((1, 1)))
@@ -213,9 +209,7 @@ def test_a_missing_formula_is_refused_where_natural_abundance_needs_it():
 
 
 def test_samples_that_differ_in_what_they_measure_are_refused():
-    frame = pd.DataFrame(
-        {"replicate": [1] * 4 + [2] * 3, "metabolite": "lactate", "mass_shift": [0, 1, 2, 3, 0, 1, 2]}
-    )
+    frame = pd.DataFrame({"replicate": [1] * 4 + [2] * 3, "metabolite": "lactate", "mass_shift": [0, 1, 2, 3, 0, 1, 2]})
     labeling = read_labeling(frame.assign(intensity=1e7), CCM, TRACER)
     with pytest.raises(LabelingError, match="pool the replicates or split the samples first"):
         measurement_model(CCM, labeling)

@@ -200,9 +200,7 @@ def test_carbon_only_columns_of_a_whole_molecule_sum_to_one(n_atoms):
 
 
 @pytest.mark.parametrize(("formula", "carbons", "carbon_only", "all_elements"), UNLABELED)
-def test_unlabeled_amino_acids_show_their_known_first_isotopologue(
-    formula, carbons, carbon_only, all_elements
-):
+def test_unlabeled_amino_acids_show_their_known_first_isotopologue(formula, carbons, carbon_only, all_elements):
     for elements, expected in (("C", carbon_only), ("CHNOPS", all_elements)):
         column = correction_matrix(formula, "C", carbons, elements)[:, 0]
         assert column[1] / column[0] == pytest.approx(expected, abs=6e-4)

@@ -38,9 +38,7 @@ def test_settings_survive_as_text():
     assert NoiseModel.from_json(noise.to_json()) == noise
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"floor": -1.0}, {"slope": np.nan}, {"background": np.inf}, {"floor": 0.0}]
-)
+@pytest.mark.parametrize("wrong", [{"floor": -1.0}, {"slope": np.nan}, {"background": np.inf}, {"floor": 0.0}])
 def test_impossible_noise_is_refused(wrong):
     with pytest.raises(LabelingError, match=f"noise model: {next(iter(wrong))}"):
         NoiseModel(**wrong)

@@ -75,9 +75,7 @@ def test_single_zeros_are_censored_and_undetected_metabolites_are_missing(cells)
     assert mine["mid_limit"].values[1] == pytest.approx(1e5 / total, rel=1e-12)
     assert np.isnan(mine["mid_limit"].values[0])
     assert of(cells, "glycine")["mid"].isnull().all()
-    assert any(
-        each.startswith("glycine is zero at every mass shift in control 1") for each in notes_of(cells)
-    )
+    assert any(each.startswith("glycine is zero at every mass shift in control 1") for each in notes_of(cells))
 
 
 def test_a_pooled_zero_needs_every_replicate_to_be_zero(cells):
@@ -292,7 +290,5 @@ def test_tracers_are_said_once(read):
 
 
 def test_an_experiment_without_tracer_is_refused(read):
-    with pytest.raises(
-        LabelingError, match="experiment 'e2' .*rows 2-5.* has no tracer; tracers= names 'e1'"
-    ):
+    with pytest.raises(LabelingError, match="experiment 'e2' .*rows 2-5.* has no tracer; tracers= names 'e1'"):
         read("experiment," + LAC.replace("lac", "e2,lac"), {"e1": TRACER})

@@ -42,9 +42,7 @@ def transport_network(pools: dict[str, dict[str, int]]) -> Network:
     """Every pool flows in and out unchanged."""
     lines = []
     for i, (pool, counts) in enumerate(pools.items()):
-        atoms = "".join(
-            f"{o}{ascii_letters[: counts[e]]}{c}" for e, (o, c) in BRACKETS.items() if counts.get(e)
-        )
+        atoms = "".join(f"{o}{ascii_letters[: counts[e]]}{c}" for e, (o, c) in BRACKETS.items() if counts.get(e))
         lines += [f"in{i}: {pool} {atoms} -> M{i} {atoms}", f"out{i}: M{i} {atoms} -> Out{i}_x {atoms}"]
     reactions, symmetric = parse_reactions("\n".join(lines))
     return Network("transport", reactions, symmetric)

@@ -177,9 +177,7 @@ def test_wrong_flux_rules_are_refused(fields, message):
 
 
 def test_infeasible_bounds_name_a_reaction_and_the_flux_that_it_would_need():
-    with pytest.raises(
-        NetworkError, match=r"'out' \(bounds 0 to 5\) would need 10: widen these bounds"
-    ) as caught:
+    with pytest.raises(NetworkError, match=r"'out' \(bounds 0 to 5\) would need 10: widen these bounds") as caught:
         build(rules={"in": FluxRule(10.0, 10.0), "step": FluxRule(10.0, 10.0), "out": FluxRule(0.0, 5.0)})
     assert "'in'" not in str(caught.value)
 

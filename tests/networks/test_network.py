@@ -69,9 +69,7 @@ def test_later_changes_of_the_arguments_do_not_reach_the_network():
     reactions.clear()
     assert network.rule("in").upper == 1.0
     assert len(network.reactions) == 3
-    assert network == Network(
-        "small", parse_reactions(CHAIN)[0], frozenset({"A"}), {"in": FluxRule(0.0, 1.0)}
-    )
+    assert network == Network("small", parse_reactions(CHAIN)[0], frozenset({"A"}), {"in": FluxRule(0.0, 1.0)})
 
 
 @pytest.mark.parametrize("name", ["toy", "ccm"])
@@ -87,9 +85,7 @@ def test_a_network_survives_pickling_and_copying(name, travel):
 
 def test_equal_networks_have_equal_fingerprints_whatever_the_type_of_a_number():
     one = small(rules={"in": FluxRule(0, 1, note="a")}, equalities=(Equality({"in": 1}, 1),))
-    two = small(
-        rules={"in": FluxRule(-0.0, np.float64(1.0), note="a")}, equalities=(Equality({"in": 1.0}, 1.0),)
-    )
+    two = small(rules={"in": FluxRule(-0.0, np.float64(1.0), note="a")}, equalities=(Equality({"in": 1.0}, 1.0),))
     assert one == two
     assert one.fingerprint == two.fingerprint
     assert hash(one) == hash(two)
@@ -98,9 +94,7 @@ def test_equal_networks_have_equal_fingerprints_whatever_the_type_of_a_number():
 
 def test_names_and_notes_of_a_network_are_no_part_of_its_fingerprint():
     network = small(rules={"in": FluxRule(0.0, 1.0)})
-    other = network.with_changes(
-        name="other", description="text", rules={"in": FluxRule(0.0, 1.0, note="why")}
-    )
+    other = network.with_changes(name="other", description="text", rules={"in": FluxRule(0.0, 1.0, note="why")})
     assert other.fingerprint == network.fingerprint
     assert other != network
 
@@ -130,9 +124,7 @@ def test_the_side_of_a_cofactor_changes_the_fingerprint():
 
 
 def test_an_external_product_of_a_reversible_reaction_is_an_input():
-    network = Network(
-        "open", parse_reactions("in: A_x (a) -> A (a)\nout: A (a) <-> B_x (a)\nend: A (a) -> C_x (a)")[0]
-    )
+    network = Network("open", parse_reactions("in: A_x (a) -> A (a)\nout: A (a) <-> B_x (a)\nend: A (a) -> C_x (a)")[0])
     assert network.inputs == ("A_x", "B_x")
     assert network.balanced == ("A",)
 

@@ -192,9 +192,7 @@ def test_equalities_are_read(tmp_path):
 
 @pytest.mark.parametrize("line", ["in - out = 0", "2 in - 1 out", "2 in = x", "2 = 0", "1 in 2 = 0"])
 def test_a_malformed_equality_is_refused(tmp_path, line):
-    message = (
-        f"constraints.tsv, line 1: cannot read {line!r}; write '2 A - 1 B = 0' with a number per reaction."
-    )
+    message = f"constraints.tsv, line 1: cannot read {line!r}; write '2 A - 1 B = 0' with a number per reaction."
     with pytest.raises(NetworkError, match=re.escape(message)):
         folder_of(tmp_path, constraints=line)
 

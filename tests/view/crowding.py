@@ -9,11 +9,7 @@ from fluxkit.view.map_data import text_width
 
 def label_box(label: dict, font: float) -> tuple[float, float, float, float]:
     two = bool(label["interval"])
-    lines = (
-        [label["text"], f"{label['value']} {label['interval']}"]
-        if two
-        else [f"{label['text']} {label['value']}"]
-    )
+    lines = [label["text"], f"{label['value']} {label['interval']}"] if two else [f"{label['text']} {label['value']}"]
     width = max(text_width(line, font) for line in lines)
     left = {"start": 0.0, "middle": -width / 2, "end": -width}[label["anchor"]]
     top, bottom = (-0.95, 1.0) if two else (-0.45, 0.45)

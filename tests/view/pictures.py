@@ -33,9 +33,7 @@ def browser() -> Iterator:
             chromium.close()
 
 
-def take_picture(
-    page_path: Path, picture: Path, width: int = 1200, height: int = 900, scheme: str = "light"
-) -> Path:
+def take_picture(page_path: Path, picture: Path, width: int = 1200, height: int = 900, scheme: str = "light") -> Path:
     with browser() as chromium:
         page = chromium.new_page(
             viewport={"width": width, "height": height}, device_scale_factor=1.5, color_scheme=scheme

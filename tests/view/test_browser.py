@@ -14,9 +14,7 @@ _spec.loader.exec_module(pictures)
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        pictures.find_chromium() is None, reason="no chromium on PATH; apt-get install chromium"
-    ),
+    pytest.mark.skipif(pictures.find_chromium() is None, reason="no chromium on PATH; apt-get install chromium"),
 ]
 
 

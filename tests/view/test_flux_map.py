@@ -111,9 +111,7 @@ def test_mitochondrial_pools_stand_in_the_mitochondrion_and_cytosolic_ones_outsi
     layout = map_layout(ccm)
     (region,) = layout.regions
     for place in layout.places.values():
-        inside = (
-            region.x < place.x < region.x + region.width and region.y < place.y < region.y + region.height
-        )
+        inside = region.x < place.x < region.x + region.width and region.y < place.y < region.y + region.height
         if not place.external:
             assert inside == place.name.endswith(".m"), place.name
 
@@ -134,11 +132,7 @@ def test_an_estimate_brings_its_own_intervals_and_information(ccm):
     assert not arrow(data, "FBPase")["determined"]
     assert arrow(data, "FBPase")["information"] == pytest.approx(0.05)
     assert arrow(data, "PGI")["determined"]
-    assert (
-        arrow(data, "PGI")["exchange_lower"]
-        < arrow(data, "PGI")["exchange"]
-        < arrow(data, "PGI")["exchange_upper"]
-    )
+    assert arrow(data, "PGI")["exchange_lower"] < arrow(data, "PGI")["exchange"] < arrow(data, "PGI")["exchange_upper"]
     assert arrow(data, "PFK")["exchange"] == 0.0
     data = map_data(estimate_of(ccm, undetermined=["PGI"]), ccm)
     assert [each["name"] for each in data["arrows"] if not each["exchange_determined"]] == ["PGI"]
@@ -166,8 +160,7 @@ def test_only_reversible_reactions_carry_a_second_head(ccm):
 def test_scaling_all_fluxes_changes_no_arrow(ccm):
     state = ccm.reference_fluxes()
     shapes = [
-        [(each["path"], each["width"]) for each in map_data(fluxes, ccm)["arrows"]]
-        for fluxes in (state, state * 7.0)
+        [(each["path"], each["width"]) for each in map_data(fluxes, ccm)["arrows"]] for fluxes in (state, state * 7.0)
     ]
     assert shapes[0] == shapes[1]
 
@@ -197,9 +190,7 @@ def test_comparing_a_state_with_itself_finds_no_change(ccm):
 def test_a_flux_that_is_higher_in_all_draws_is_higher_with_probability_one(ccm):
     draws = draws_of(ccm, spread=0.01)
     factor = np.where(np.array(ccm.reaction_names) == "PDH", 2.0, 1.0)
-    data = map_data(
-        draws.assign(net_flux=draws.net_flux * factor), ccm, compare=draws_of(ccm, spread=0.01, seed=1)
-    )
+    data = map_data(draws.assign(net_flux=draws.net_flux * factor), ccm, compare=draws_of(ccm, spread=0.01, seed=1))
     change = arrow(data, "PDH")["change"]
     assert change["probability_higher"] == 1.0
     assert change["ratio_lower"] < 2.0 < change["ratio_upper"]
@@ -209,9 +200,7 @@ def test_a_flux_that_is_higher_in_all_draws_is_higher_with_probability_one(ccm):
 def test_probability_higher_agrees_with_the_normal_distribution():
     rng = np.random.default_rng(3)
     left, right = rng.normal(1.0, 1.0, (4000, 1)), rng.normal(0.0, 1.0, (3000, 1))
-    assert probability_higher(left, right)[0] == pytest.approx(
-        0.7602, abs=0.02
-    )  # Phi(1 / sqrt 2); 4 standard errors
+    assert probability_higher(left, right)[0] == pytest.approx(0.7602, abs=0.02)  # Phi(1 / sqrt 2); 4 standard errors
 
 
 def test_no_ratio_is_given_where_a_flux_may_be_zero():
@@ -292,9 +281,7 @@ def test_fluxes_that_do_not_belong_to_the_network_are_refused(ccm, toy):
 )
 def test_a_faulty_map_file_is_refused_with_its_line(toy, tmp_path, row, message):
     path = tmp_path / "map.tsv"
-    path.write_text(
-        "kind\tname\tat\ttext\tends\tlabel\tlimbs\nstub\tA_x\t1,1\tA\n" + row + "\n", encoding="utf-8"
-    )
+    path.write_text("kind\tname\tat\ttext\tends\tlabel\tlimbs\nstub\tA_x\t1,1\tA\n" + row + "\n", encoding="utf-8")
     with pytest.raises(NetworkError, match=f"map.tsv, line 3.*{re.escape(message)}"):
         read_layout(path, toy)
 
@@ -313,12 +300,10 @@ def test_a_curve_passes_its_points_and_a_cut_keeps_its_course():
 def test_a_shortened_line_loses_the_length_asked_for():
     line = spline([(0, 0), (100, 0)])
     assert leave(line, lambda p: p[0] < 10) == pytest.approx(0.1, abs=1e-4)
-    assert svg_path(shorten(line, 10, 20)).startswith("M10.0,0.0") and svg_path(
-        shorten(line, 10, 20)
-    ).endswith("80.0,0.0")
-    assert np.hypot(*(shorten(line, 80, 80)[0, 3] - shorten(line, 80, 80)[0, 0])) == pytest.approx(
-        10, abs=0.1
+    assert svg_path(shorten(line, 10, 20)).startswith("M10.0,0.0") and svg_path(shorten(line, 10, 20)).endswith(
+        "80.0,0.0"
     )
+    assert np.hypot(*(shorten(line, 80, 80)[0, 3] - shorten(line, 80, 80)[0, 0])) == pytest.approx(10, abs=0.1)
 
 
 def test_flux_map_returns_a_widget_that_holds_the_map_data(toy):
@@ -348,9 +333,7 @@ def test_wrong_settings_of_the_widget_are_refused(toy):
 def test_the_page_needs_no_network_and_no_other_file(toy, tmp_path):
     path = fluxkit.flux_map(toy.reference_fluxes(), toy, title="</script><b>&").to_html(tmp_path / "map.html")
     page = path.read_text(encoding="utf-8")
-    assert re.findall(r"https?://[^\"'\s]+", page) == [
-        "http://www.w3.org/2000/svg"
-    ]  # a name space, never fetched
+    assert re.findall(r"https?://[^\"'\s]+", page) == ["http://www.w3.org/2000/svg"]  # a name space, never fetched
     assert not re.search(r"\b(import|export)\b\s*[{*'\"d]|\bsrc=|@import|url\(", page)
     assert page.count("</script>") == 1 and "<title>&lt;/script&gt;" in page
     assert page == map_page(map_data(toy.reference_fluxes(), toy, title="</script><b>&"))

@@ -50,9 +50,7 @@ def names_in(folder: Path) -> list[str]:
 
 def test_a_run_leaves_the_executed_notebook_and_its_summary(tmp_path, capfd):
     out = tmp_path / "out"
-    notebook = write_notebook(
-        tmp_path / "story.ipynb", summary="print(frac * 2, name, draws, tracers, out_dir)"
-    )
+    notebook = write_notebook(tmp_path / "story.ipynb", summary="print(frac * 2, name, draws, tracers, out_dir)")
     parameters = {"frac": 1, "draws": np.int64(5), "tracers": {"b": "Gln"}}
     executed = run_notebook(notebook, parameters, out, progress=False)
     assert executed == out / "story.ipynb"
