@@ -121,11 +121,11 @@ def main() -> None:
          1e3 * best_time(lambda: torch.autograd.functional.jacobian(dense, few[:1]), 2), "ms"),
     ]  # fmt: skip
     lines = [
-        f"ccm with the pools of {len(names)} measurements ({program.outputs.shape[1]} values) under three "
-        f"parallel tracers, float64; {len(program.system.balances)} EMUs in {len(program.system.blocks)} blocks, {len(program.operations)} "
-        f"operations per state; {describe_machine()}. Batches of {options.batch:,} (dense: {options.dense_batch:,}); the "
-        f"two agree within {difference:.0e}. Decomposing and eliminating took {built:.2f} s, the engine is compiled once per "
-        "installation.",
+        f"ccm with the pools of {len(names)} measurements ({program.outputs.shape[1]} values) under three parallel "
+        f"tracers, float64; {len(program.system.balances)} EMUs in {len(program.system.blocks)} blocks, "
+        f"{len(program.operations)} operations per state; {describe_machine()}. Batches of {options.batch:,} (dense: "
+        f"{options.dense_batch:,}); the two agree within {difference:.0e}. Decomposing and eliminating took {built:.2f} s; "
+        "the engine is compiled once per installation.",
         "",
         "| figure | fluxkit | dense batched torch | ratio |",
         "|---|---|---|---|",
