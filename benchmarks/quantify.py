@@ -94,7 +94,8 @@ def summarise(results: list[dict], seconds: float) -> str:
         f"{MISSING:.0%} of the measurements missing, fluxes from the prior, seeds fixed in the script; "
         f"{describe_machine()}; one core per case. Sampling stops at convergence or {seconds:g} s. Errors are those of "
         f"{free.sum()} net fluxes: the median absolute error (glucose uptake = 100), and the root mean square of the "
-        "errors divided by the prior's standard deviation (nRMSE). Ratios are to least squares, with 95 % bootstrap intervals over cases.",
+        "errors divided by the prior's standard deviation (nRMSE). Ratios are to least squares, with 95 % "
+        "bootstrap intervals over cases.",
         "",
         "| method | median error | ratio | nRMSE | ratio | seconds per case |",
         "|---|---|---|---|---|---|",

@@ -124,8 +124,8 @@ def main() -> None:
         f"ccm with the pools of {len(names)} measurements ({program.outputs.shape[1]} values) under three parallel "
         f"tracers, float64; {len(program.system.balances)} EMUs in {len(program.system.blocks)} blocks, "
         f"{len(program.operations)} operations per state; {describe_machine()}. Batches of {options.batch:,} (dense: "
-        f"{options.dense_batch:,}); the two agree within {difference:.0e}. Decomposing and eliminating took {built:.2f} s; "
-        "the engine is compiled once per installation.",
+        f"{options.dense_batch:,}); the two agree within {difference:.0e}. Decomposing and eliminating took "
+        f"{built:.2f} s; the engine is compiled once per installation.",
         "",
         "| figure | fluxkit | dense batched torch | ratio |",
         "|---|---|---|---|",

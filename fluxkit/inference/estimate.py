@@ -87,8 +87,9 @@ class FluxEstimate:
 
     def _determined(self) -> str:
         """Say how many fluxes the data determine, of those that the network leaves free."""
-        free = self.intervals["information"].notna()
-        return f"{int((self.intervals['determined'] & free).sum())} of {int(free.sum())}"
+        free = self.intervals["information"].notna().to_numpy()
+        known = self.intervals["determined"].to_numpy() & free
+        return f"{np.count_nonzero(known)} of {np.count_nonzero(free)}"
 
     @cached_property
     def intervals(self) -> pd.DataFrame:
