@@ -133,7 +133,8 @@ def main() -> None:
     ]
     for name, own, other, unit in table:
         ratio = own / other if unit == "states/s" else other / own
-        lines.append(f"| {name} | {own:,.4g} {unit} | {other:,.4g} {unit} | {ratio:.1f} |")
+        own_text, other_text = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (own, other))
+        lines.append(f"| {name} | {own_text} {unit} | {other_text} {unit} | {ratio:.0f} |")
     write_section("Simulator", "\n".join(lines))
 
 
