@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 import fluxkit
 from fluxkit.inference import QuantifySettings, SamplerSettings
-from fluxkit.inference.least_squares import least_squares_fits, random_points
-from fluxkit.inference.problem import build_density
+from fluxkit.inference.least_squares import least_squares_fits
+from fluxkit.inference.problem import build_density, random_points
 from fluxkit.learning import load_model
 
 TRACERS = {

@@ -13,12 +13,11 @@ from scipy.optimize import least_squares
 from threadpoolctl import threadpool_limits
 
 from fluxkit.errors import LabelingError
-from fluxkit.fluxes import prior_coordinates
 from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.problem import build_density, samples_of
+from fluxkit.inference.problem import build_density, random_points, samples_of
 from fluxkit.inference.refinement import Refined
 from fluxkit.inference.sampling import Chains
 from fluxkit.networks import Network
@@ -197,9 +196,3 @@ def _fit_one(
     estimate = assemble(density, labeling, name, refined, chains, rng, extra)
     kept = {key: value for key, value in estimate.diagnostics.items() if key not in _OF_CHAINS}
     return replace(estimate, diagnostics=kept)
-
-
-def random_points(density: FluxDensity, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw starting points from the prior, shape ``(count, parameter)``."""
-    z, y = prior_coordinates(density.space, count, rng)
-    return np.concatenate([z, y, rng.standard_normal((count, len(density.measurement.weight_names)))], axis=1)

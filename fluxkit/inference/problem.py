@@ -128,9 +128,7 @@ def build_density(labeling: xr.Dataset, network: Network, prior: str = "targets"
 def find_starts(density: FluxDensity, labeling, model: FluxModel | None, settings: QuantifySettings, rng):
     """Return starting points ``(start, parameter)``, and how many of them a posterior network proposed."""
     space, count = density.space, settings.starts
-    z, y = prior_coordinates(space, count, rng)
-    w = rng.standard_normal((count, len(density.measurement.weight_names)))
-    starts = np.concatenate([z, y, w], axis=1)
+    starts = random_points(density, count, rng)
     if model is None:
         return starts, 0
     z, y, w = model.draw(labeling, settings.learned_draws, int(rng.integers(2**31)))
@@ -145,3 +143,9 @@ def find_starts(density: FluxDensity, labeling, model: FluxModel | None, setting
     half = count // 2
     starts[:half] = drawn[np.argsort(-value)[:half]]
     return starts, half
+
+
+def random_points(density: FluxDensity, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw points from the prior of fluxes and weights, shape ``(count, parameter)``."""
+    z, y = prior_coordinates(density.space, count, rng)
+    return np.concatenate([z, y, rng.standard_normal((count, len(density.measurement.weight_names)))], axis=1)

@@ -11,12 +11,18 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from fluxkit.fluxes import prior_coordinates
 from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
+from fluxkit.inference.problem import (
+    QuantifySettings,
+    build_density,
+    choose_model,
+    find_starts,
+    random_points,
+    samples_of,
+)
 from fluxkit.inference.refinement import Refined, refine, search
 from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
 from fluxkit.learning import FluxModel
@@ -124,15 +130,13 @@ def sample_posterior(
     count, space = settings.chains, density.space
     near = refined.objective - refined.objective[0] < 10
     base = refined.points[near][rng.integers(near.sum(), size=count)]
-    z, y = prior_coordinates(space, count, rng)
-    w = rng.standard_normal((count, len(density.measurement.weight_names)))
     scattered = refine(
         density,
         base,
         barriers=(0.1,),
         iterations=15,
         tolerance=0.05,
-        anchors=np.concatenate([z, y, w], axis=1),
+        anchors=random_points(density, count, rng),
         noise=rng.standard_normal((count, len(density.known))),
     )
     precision = scattered.precision[:: max(1, count // 4)].mean(axis=0)

@@ -90,7 +90,7 @@ def parallel_ccm() -> FluxDensity:
 
 def random_points(density: FluxDensity, count: int, seed: int = 0) -> np.ndarray:
     """Draw points from the prior of a posterior."""
-    from fluxkit.inference.least_squares import random_points
+    from fluxkit.inference.problem import random_points
 
     return random_points(density, count, np.random.default_rng(seed))
 
