@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _quantify(options: argparse.Namespace) -> None:
+    from fluxkit.files import check_folder
     from fluxkit.inference import QuantifySettings, SamplerSettings, compare
-    from fluxkit.workflows.folders import check_folder
     from fluxkit.workflows.results import write_results
 
     check_folder(options.out)
@@ -76,9 +76,9 @@ def _quantify(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
+    from fluxkit.files import written_whole
     from fluxkit.labeling import to_table
     from fluxkit.workflows.flux_table import read_fluxes
-    from fluxkit.workflows.folders import written_whole
 
     network = _network(options)
     if options.draws is not None:

@@ -21,7 +21,7 @@ ORDER = [
     "view",
     "workflows",
 ]
-FREE = {"errors", "__version__"}
+FREE = {"errors", "files", "__version__"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -63,9 +63,10 @@ def test_a_folder_imports_only_from_those_above_it(file):
     assert not wrong, f"{folder} may import {sorted(allowed)} only"
 
 
-def test_errors_import_nothing_of_fluxkit():
-    file = PACKAGE / "errors.py"
-    assert not set(imported_parts(ast.parse(file.read_text("utf-8")), file))
+@pytest.mark.parametrize(("name", "allowed"), [("errors.py", set()), ("files.py", {"errors"})])
+def test_what_every_folder_may_import_stands_below_all_of_them(name, allowed):
+    file = PACKAGE / name
+    assert set(imported_parts(ast.parse(file.read_text("utf-8")), file)) <= allowed
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))

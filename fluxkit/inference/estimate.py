@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from fluxkit.errors import FluxError, ModelError, suggest
+from fluxkit.files import written_whole
 from fluxkit.fluxes import directed_fluxes
 from fluxkit.networks import Network
 
@@ -170,8 +171,6 @@ class FluxEstimate:
         path : str or pathlib.Path
             Usually ``estimate.nc``; appears whole or not at all.
         """
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         record = {
             "network": self.network.name,
             "fingerprint": self.network.fingerprint,
@@ -186,13 +185,9 @@ class FluxEstimate:
         groups = {name: getattr(self, name) for name in _GROUPS}
         tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
         tree.attrs["fluxkit_estimate"] = json.dumps(record)
-        part = path.with_name(f".{path.name}.part")
-        try:
+        with written_whole(path) as part:
             tree.to_netcdf(part, engine="h5netcdf")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-        return path
+        return Path(path)
 
 
 _GROUPS = ("posterior", "prior", "best", "fit", "labeling")
@@ -261,15 +256,9 @@ def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Pat
         "unit",
     ]
     table = pd.concat([each.intervals.assign(sample=name) for name, each in estimates.items()])[columns]
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with written_whole(path) as part:
         table.to_csv(part, index=False, float_format="%.6g")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return Path(path)
 
 
 def _evaluate(fluxes: xr.Dataset, network: Network, expression: str) -> xr.DataArray:

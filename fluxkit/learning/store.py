@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.errors import FluxkitError, ModelError
+from fluxkit.files import written_together
 from fluxkit.fluxes import EntropicMap, flux_space
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary, encode_labeling
 from fluxkit.networks import Network
@@ -156,14 +156,10 @@ def save_model(model: FluxModel, folder: str | Path, page: str = "") -> Path:
     files = {WEIGHTS: weights, CARD: (json.dumps(card, indent=2) + "\n").encode()}
     if page:
         files[PAGE] = page.encode()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as part:
+    with written_together(folder) as part:
         for name, content in files.items():
-            (Path(part) / name).write_bytes(content)
-        for name in files:
-            (Path(part) / name).replace(folder / name)
-    return folder
+            (part / name).write_bytes(content)
+    return Path(folder)
 
 
 def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:

@@ -1,8 +1,6 @@
 """The report: one HTML file with findings, fit, map, figures and tables, that opens without a network."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +10,7 @@ import pandas as pd
 
 from fluxkit import __version__
 from fluxkit.errors import FluxError
+from fluxkit.files import written_whole
 from fluxkit.view.figures import DARK, comparison_figure, interval_figure, mid_figure, residual_figure
 from fluxkit.view.flux_map import map_fragment
 from fluxkit.view.map_data import map_data
@@ -104,7 +103,9 @@ def write_report(
         notes=_texts(notes),
         limits=_texts(limits),
     )
-    return _write_whole(Path(path), page)
+    with written_whole(path) as part:
+        part.write_text(page, encoding="utf-8")
+    return Path(path)
 
 
 def report_page(
@@ -261,17 +262,3 @@ def _methods(estimates: Mapping[str, Any]) -> str:
     paragraphs, references = methods_of(estimates)
     shown = "".join(f"<p>{text(each)}</p>\n" for each in paragraphs)
     return shown + "<h3>Sources</h3>" + references_list(references) + "<h3>Versions</h3>" + pairs(versions())
-
-
-def _write_whole(path: Path, page: str) -> Path:
-    """Write beside the file, then rename: a reader never meets half a page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(part, 0o644)  # mkstemp makes files that only their owner reads
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
-    return path

@@ -7,6 +7,7 @@ import anywidget
 import traitlets
 
 from fluxkit.errors import suggest
+from fluxkit.files import written_whole
 from fluxkit.view.flux_map import SCRIPT, STYLE, map_page
 
 
@@ -63,13 +64,13 @@ class FluxMap(anywidget.AnyWidget):
         Parameters
         ----------
         path : str or pathlib.Path
-            File to write.
+            File to write; appears whole or not at all.
 
         Returns
         -------
         pathlib.Path
             The file.
         """
-        path = Path(path)
-        path.write_text(map_page(self.data, theme=self.theme), encoding="utf-8")
-        return path
+        with written_whole(path) as part:
+            part.write_text(map_page(self.data, theme=self.theme), encoding="utf-8")
+        return Path(path)

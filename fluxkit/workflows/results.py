@@ -1,13 +1,12 @@
 """What a quantification leaves behind: fluxes.csv, estimate.nc and report.html, all of them or none."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fluxkit.files import written_together
 from fluxkit.inference import FluxEstimate
 from fluxkit.inference.estimate import write_fluxes
 from fluxkit.view.report import write_report
@@ -50,9 +49,7 @@ def write_results(
     """
     named = {estimates.sample: estimates} if isinstance(estimates, FluxEstimate) else dict(estimates)
     out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir, prefix=".writing-") as part:
-        folder = Path(part)
+    with written_together(out_dir) as folder:
         write_fluxes(named, folder / "fluxes.csv")
         for name, estimate in named.items():
             estimate.save(folder / ("estimate.nc" if len(named) == 1 else f"estimate_{file_name(name)}.nc"))
@@ -67,8 +64,8 @@ def write_results(
             settings=settings,
             limits=limits,
         )
-        written = sorted(folder.iterdir())
-        return [Path(shutil.move(each, out_dir / each.name)) for each in written]
+        names = sorted(each.name for each in folder.iterdir())
+    return [out_dir / name for name in names]
 
 
 def file_name(name: str) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 
 from fluxkit import __version__
 from fluxkit.errors import ModelError
+from fluxkit.files import check_folder
 from fluxkit.learning import Chart, ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network, list_networks
-from fluxkit.workflows.folders import check_folder
 
 
 @dataclass(frozen=True)

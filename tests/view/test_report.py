@@ -1,6 +1,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_a_failed_report_leaves_the_old_one_and_nothing_beside_it(two, tmp_path,
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("fluxkit.view.report.os.replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(two["control"], path, title="new", map_html="")
     assert "<title>old</title>" in path.read_text(encoding="utf-8")
