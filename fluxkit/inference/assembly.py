@@ -45,7 +45,7 @@ def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains
         **extra,
     }
     best = _fluxes(density, point, ("draw",)).isel(draw=0)
-    verdict = judge(ssr, freedom, p_value, diagnostics, fit)
+    verdict = judge(ssr, freedom, p_value, diagnostics, fit, int(labeling.attrs.get("replicates", 1)))
     return FluxEstimate(
         network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict
     )

@@ -22,14 +22,26 @@ DETERMINED = 0.5
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to trust an estimate, with reasons in plain words."""
+    """Whether to trust an estimate, with reasons in plain words.
+
+    Parameters
+    ----------
+    trusted : bool
+        Whether the fluxes may be believed within their intervals.
+    reasons : tuple of str
+        Why not; empty when trusted.
+    remarks : tuple of str
+        What to know beside, trusted or not.
+    """
 
     trusted: bool
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         word = "trusted" if self.trusted else "not trusted"
-        return word + ("" if not self.reasons else ": " + "; ".join(self.reasons))
+        word += "" if not self.reasons else ": " + "; ".join(self.reasons)
+        return word + ("" if not self.remarks else f"; remark: {'; '.join(self.remarks)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +193,7 @@ class FluxEstimate:
             "diagnostics": self.diagnostics,
             "trusted": self.verdict.trusted,
             "reasons": list(self.verdict.reasons),
+            "remarks": list(self.verdict.remarks),
         }
         groups = {name: getattr(self, name) for name in _GROUPS}
         tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
@@ -228,7 +241,7 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
         degrees_of_freedom=record["degrees_of_freedom"],
         p_value=record["p_value"],
         diagnostics=record["diagnostics"],
-        verdict=Verdict(record["trusted"], tuple(record["reasons"])),
+        verdict=Verdict(record["trusted"], tuple(record["reasons"]), tuple(record.get("remarks", ()))),
         **groups,
     )
 

@@ -6,12 +6,20 @@ import xarray as xr
 from fluxkit.inference.estimate import Verdict
 
 P_VALUE = 0.01
+TOO_GOOD = 0.99
+"""Above this probability of a larger chi-square the data fit better than their stated errors allow."""
 RHAT = 1.05
 EFFECTIVE_DRAWS = 100.0
 RESIDUAL = 5.0
+_POOLED = (
+    "; the errors of the {} pooled replicates count as shared, so that their mean keeps them; if they are "
+    "independent, state the sd of the mean"
+)
 
 
-def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset) -> Verdict:
+def judge(
+    ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset, replicates: int = 1
+) -> Verdict:
     """Judge an estimate by its fit and its chains.
 
     Parameters
@@ -22,20 +30,29 @@ def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, flo
         ``rhat_max``, ``ess_min``.
     fit : xarray.Dataset
         With ``residual``, ``fragment`` and ``mass_shift``.
+    replicates : int
+        How many replicates were pooled.
 
     Returns
     -------
     Verdict
         Not trusted if chi-square is improbable (p < 0.01), a residual exceeds 5 sd, or the chains disagree
-        (R-hat above 1.05, fewer than 100 effective draws).
+        (R-hat above 1.05, fewer than 100 effective draws). A chi-square that is too small (p > 0.99) is remarked on:
+        it says that the stated errors are too wide, so the intervals are, but nothing against the fluxes.
     """
-    reasons = []
+    reasons, remarks = [], []
     if freedom <= 0:
         reasons.append("there are no more data than parameters, so the fit cannot be tested; measure more fragments")
     elif p_value < P_VALUE:
         reasons.append(
             f"the network does not explain the data within their errors (chi-square {ssr:.0f} at {freedom:.0f} degrees "
             f"of freedom, p = {p_value:.1g}); look at the largest residuals: {_worst(fit)}"
+        )
+    elif p_value > TOO_GOOD:
+        remarks.append(
+            f"the fit is better than the errors of the data allow (chi-square {ssr:.3g} at {freedom:.0f} degrees of "
+            f"freedom, p = {p_value:.4f}): they are overstated and the intervals too wide, or the data were smoothed "
+            f"or hold no noise{_POOLED.format(replicates) if replicates > 1 else ''}"
         )
     largest = diagnostics["largest_residual"]
     if largest > RESIDUAL:
@@ -46,7 +63,7 @@ def judge(ssr: float, freedom: float, p_value: float, diagnostics: dict[str, flo
             f"the chains have not converged (R-hat {diagnostics['rhat_max']:.2f}, {diagnostics['ess_min']:.0f} "
             "effective draws); sample longer"
         )
-    return Verdict(not reasons, tuple(reasons))
+    return Verdict(not reasons, tuple(reasons), tuple(remarks))
 
 
 def _worst(fit: xr.Dataset, count: int = 3) -> str:

@@ -149,8 +149,9 @@ def verdict_cards(estimates: Mapping[str, Any]) -> str:
         trusted = each.verdict.trusted
         badge = "✓ trusted" if trusted else "✗ not trusted"
         known, free = count_determined(each)
-        reasons = [*each.verdict.reasons, f"{known} of {free} net fluxes are determined by the data"]
-        if trusted and not each.verdict.reasons:
+        remarks = [f"remark: {remark}" for remark in each.verdict.remarks]
+        reasons = [*each.verdict.reasons, *remarks, f"{known} of {free} net fluxes are determined by the data"]
+        if trusted and not each.verdict.reasons and not remarks:
             chains = ", and the chains agree" if "rhat_max" in each.diagnostics else ""
             reasons.insert(0, f"the fit: {fit_in_words(each.p_value, each.degrees_of_freedom)}{chains}")
         cards += (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fluxkit import __version__
+from fluxkit.inference.trust import P_VALUE, TOO_GOOD
 from fluxkit.view.figure_tables import interval_table
 
 REFERENCES = {
@@ -65,11 +66,11 @@ def fit_in_words(p_value: float, degrees_of_freedom: float) -> str:
         return "cannot be tested: no more data than parameters"
     if not np.isfinite(p_value):
         return "not tested"
-    if p_value < 0.01:
+    if p_value < P_VALUE:
         return "worse than the stated noise allows"
     if p_value < 0.05:
         return "barely within the stated noise"
-    if p_value > 0.99:
+    if p_value > TOO_GOOD:
         return "better than the stated noise: it may be overstated"
     return "agrees with the stated noise"
 

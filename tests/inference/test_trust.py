@@ -35,6 +35,18 @@ def test_one_value_far_off_is_named():
     assert verdict.reasons == ("one value lies 6.0 sd off (Lac M+0 (6.0 sd)); check this ion, or mask it",)
 
 
+def test_a_fit_that_is_too_good_is_trusted_with_a_remark():
+    verdict = judge(20.0, 45.0, 0.9995, GOOD, fit(0.1, 0.1, 0.1, 0.1))
+    assert verdict.trusted
+    assert verdict.reasons == ()
+    assert str(verdict).startswith("trusted; remark: the fit is better than the errors of the data allow")
+    assert "chi-square 20 at 45 degrees of freedom, p = 0.9995" in verdict.remarks[0]
+    assert "replicates" not in verdict.remarks[0]
+    (pooled,) = judge(20.0, 45.0, 0.9995, GOOD, fit(0.1, 0.1, 0.1, 0.1), replicates=3).remarks
+    assert "the errors of the 3 pooled replicates count as shared, so that their mean keeps them" in pooled
+    assert judge(20.0, 45.0, 0.9, GOOD, fit(0.1, 0.1, 0.1, 0.1), replicates=3).remarks == ()
+
+
 def test_without_spare_data_the_fit_cannot_be_tested():
     verdict = judge(0.1, -1.0, float("nan"), GOOD, fit(0.1, 0.1, 0.1, 0.1))
     assert not verdict.trusted

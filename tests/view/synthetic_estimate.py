@@ -76,7 +76,7 @@ def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0
         p_value=0.42,
         diagnostics={"rhat_max": 1.008, "ess_min": 612.0, "divergences": 0.0},
         verdict=SimpleNamespace(
-            trusted=True, reasons=("chi-square agrees with the noise (p = 0.42).", "all chains agree.")
+            trusted=True, reasons=("chi-square agrees with the noise (p = 0.42).", "all chains agree."), remarks=()
         ),
         sample=sample,
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fluxkit.errors import FluxError
+from fluxkit.inference import Verdict
 from fluxkit.view.figures import DARK
 from fluxkit.view.report import write_report
 from fluxkit.view.report_text import fit_in_words
@@ -164,6 +165,13 @@ def test_a_failed_report_leaves_the_old_one_and_nothing_beside_it(two, tmp_path,
         write_report(two["control"], path, title="new", map_html="")
     assert "<title>old</title>" in path.read_text(encoding="utf-8")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_card_of_a_verdict_shows_its_remark(tmp_path):
+    estimate = synthetic_estimate("toy")
+    estimate.verdict = Verdict(True, (), ("errors are overstated",))
+    page = Page(write_report(estimate, tmp_path / "r.html", title="t", map_html="").read_text("utf-8"))
+    assert "✓ trusted Remark: errors are overstated." in " ".join(page.words.split())
 
 
 def test_no_estimate_is_refused(tmp_path):
