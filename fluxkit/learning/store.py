@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "models"
 WEIGHTS, CARD, PAGE = "model.safetensors", "card.json", "card.md"
 _CHART = "chart."
+_TRAIN = "fluxkit.train(network, out=...) or 'python -m fluxkit train'"
+_WITHOUT = "model=None (--model none)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,15 +180,12 @@ def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:
         There is no model, it is damaged, or it was trained on another network.
     """
     folder = Path(folder) if folder is not None else SHIPPED / network.name
-    if not (folder / CARD).is_file() or not (folder / WEIGHTS).is_file():
-        raise ModelError(
-            f"there is no model in {str(folder)!r}; train one with fluxkit.train(network, out=...), or pass model=None."
-        )
+    _refuse_missing(folder)
     card = _read_card(folder / CARD)
     if card["network_fingerprint"] != network.fingerprint:
         raise ModelError(
             f"the model in {str(folder)!r} was trained on another version of network {card.get('network')!r}; "
-            "train one for this network with fluxkit.train(network, out=...)."
+            f"train one for this network with {_TRAIN}."
         )
     content = (folder / WEIGHTS).read_bytes()
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
@@ -205,9 +204,21 @@ def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:
     if [each.name for each in vocabulary.measurements] != card["measurements"]:
         raise ModelError(
             f"the model in {str(folder)!r} was trained on another observation table of network {network.name!r}; "
-            "train one for this network with fluxkit.train(network, out=...)."
+            f"train one for this network with {_TRAIN}."
         )
     return FluxModel(vocabulary, posterior, chart, card)
+
+
+def _refuse_missing(folder: Path) -> None:
+    lacking = [name for name in (CARD, WEIGHTS) if not (folder / name).is_file()]
+    if len(lacking) == 2:
+        raise ModelError(f"there is no model in {str(folder)!r}; train one with {_TRAIN}, or do without: {_WITHOUT}.")
+    if lacking:
+        (beside,) = {CARD, WEIGHTS} - set(lacking)
+        raise ModelError(
+            f"the model file {str(folder / lacking[0])!r} is missing beside {beside!r}. Restore it, train the model "
+            f"again with {_TRAIN}, or do without: {_WITHOUT}."
+        )
 
 
 def _read_card(path: Path) -> dict[str, Any]:

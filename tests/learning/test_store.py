@@ -159,10 +159,20 @@ def test_a_model_of_another_observation_table_is_refused(folder):
 
 def test_a_missing_model_is_refused_with_the_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "SHIPPED", tmp_path)
-    with pytest.raises(ModelError, match="there is no model in .*; train one with fluxkit.train.*or pass model=None"):
+    with pytest.raises(
+        ModelError,
+        match=r"there is no model in .*; train one with fluxkit.train.*or do without: model=None \(--model none\)",
+    ):
         load_model(TOY, tmp_path / "none")
     with pytest.raises(ModelError, match="there is no model in .*toy"):
         load_model(TOY)
+
+
+@pytest.mark.parametrize(("lost", "kept"), [("model.safetensors", "card.json"), ("card.json", "model.safetensors")])
+def test_half_a_model_is_refused_with_the_file_that_is_missing(folder, lost, kept):
+    (folder / lost).unlink()
+    with pytest.raises(ModelError, match=rf"model file '.*{lost}' is missing beside '{kept}'\. Restore it, train"):
+        load_model(TOY, folder)
 
 
 def test_a_failing_disk_leaves_nothing_half_written(model, tmp_path, monkeypatch):
