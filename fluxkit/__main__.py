@@ -49,7 +49,7 @@ def _quantify(options: argparse.Namespace) -> None:
 
     check_folder(options.out)
     network = _network(options)
-    given = _given(options, "masks", "purity", "natural_abundance")
+    given = _given(options, "masks", "purity", "natural_abundance", "unknown")
     tracers = _tracers(options.tracers) if options.tracers else None
     labeling = fluxkit.read_labeling(options.table, network, tracers, **given)
     sampler = SamplerSettings(**_given(options, "seconds"))
@@ -168,6 +168,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_network(add)
     add.add_argument("--tracers", nargs="+", action="extend", metavar="TEXT", help=f"{_TRACERS_HELP}")
     add.add_argument("--masks", type=Path, help="table of what to leave out, and why")
+    add.add_argument(
+        "--unknown",
+        choices=("error", "drop"),
+        help="metabolites that the network does not know: refuse the table (default), or drop them with a note",
+    )
     _add_measurement(add)
     add.add_argument(
         "--model",

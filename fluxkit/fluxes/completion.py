@@ -105,7 +105,8 @@ def _exchange_by_name(network: Network, exchange: Mapping[str, float] | float | 
     if missing:
         raise FluxError(
             f"exchange fluxes of reversible reactions are missing: {_listed(missing)}. Give "
-            "exchange={name: flux} for each, or one number for all (exchange=0: one-way flux only)."
+            "exchange={name: flux} for each (in a table: its column 'exchange_flux'), or one number for all "
+            "(exchange=0: one-way flux only)."
         )
     values = np.zeros(len(network.reactions))
     for name, value in exchange.items():

@@ -87,7 +87,7 @@ def samples_of(labeling: xr.Dataset, network: Network, pool: bool) -> dict[str, 
     check_labeling(labeling, network)
     if "mid_sd" not in labeling:
         raise LabelingError(
-            "labeling has no standard deviations; read it with a noise model, or simulate it with noise=."
+            "labeling has no standard deviations; read it with a noise model, or simulate it with noise= (--noise)."
         )
     if "draw" in labeling.dims:
         names = [f"draw {i}" for i in range(labeling.sizes["draw"])]

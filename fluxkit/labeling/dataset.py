@@ -18,6 +18,9 @@ from fluxkit.networks import Network
 SUM_TOLERANCE = 0.02
 """How far the values of one fragment may be from summing to 1."""
 
+NOISE_ALLOWANCE = 6.0
+"""How many stated sd a value, or a sum of values, may leave what is possible: noise does so once in 10^9 values."""
+
 LEADING = ("sample", "draw", "time", "experiment")
 """Dimensions that may stand before ``isotopologue``."""
 
@@ -60,7 +63,8 @@ def labeling_dataset(
     experiments : mapping of str to str
         Tracer text by experiment, in the order of the ``experiment`` dimension.
     mid_sd : ndarray, optional
-        Standard deviation, shape of ``mid``.
+        Standard deviation, shape of ``mid``. Where no noise model gave it, ``mid`` may hold noise of that size:
+        values below zero, sums that are not 1.
     mid_limit : ndarray, optional
         Detection limit of a censored zero, NaN elsewhere; shape of ``mid``.
     intensity : ndarray, optional
@@ -77,7 +81,7 @@ def labeling_dataset(
     noise : NoiseModel, optional
         The model that gave ``mid_sd``; pooling replicates applies it again.
     seed : int, optional
-        Seed of simulated data, which with ``mid_sd`` may hold noise: values below zero, sums that are not 1.
+        Seed of simulated data.
     source : str
         Where the data come from.
     notes : iterable of str
@@ -151,8 +155,8 @@ def check_labeling(labeling: xr.Dataset, network: Network | None = None) -> xr.D
     ------
     LabelingError
         A variable, coordinate or attribute is missing; an isotopologue appears twice; a MID is negative or
-        does not sum to 1; nothing is measured; a standard deviation is not positive; a mass shift is
-        impossible.
+        does not sum to 1, by more than its stated noise explains; nothing is measured; a standard deviation is
+        not positive; a mass shift is impossible.
     UnknownNameError
         The network lacks a fragment.
     """
@@ -217,7 +221,7 @@ def _check_values(labeling: xr.Dataset) -> None:
         where = np.argwhere(values < -slack)[0]
         raise LabelingError(
             f"negative MID value {values[tuple(where)]:.3g} at {_place(mid, where)}; give uncorrected data "
-            "with natural_abundance=..., or drop it."
+            "with natural_abundance=... (--natural-abundance), or drop it."
         )
     names = labeling["fragment"].values.astype(str)
     for name in dict.fromkeys(names.tolist()):
@@ -241,11 +245,11 @@ def _check_values(labeling: xr.Dataset) -> None:
 
 
 def _noise_allowance(labeling: xr.Dataset, values: np.ndarray) -> np.ndarray:
-    """How far each value may leave what is possible: six sd of simulated noise, nothing for measured data."""
-    if "seed" not in labeling.attrs or "mid_sd" not in labeling:
+    """How far each value may leave what is possible: some stated sd, nothing where a noise model gave the sd."""
+    if "mid_sd" not in labeling or labeling.attrs.get("noise"):
         return np.zeros_like(values)
     sd = labeling["mid_sd"].transpose(*labeling["mid"].transpose(..., "isotopologue").dims).values
-    return 6 * np.nan_to_num(sd)
+    return NOISE_ALLOWANCE * np.nan_to_num(sd)
 
 
 def _check_names(labeling: xr.Dataset, network: Network) -> None:
@@ -294,8 +298,8 @@ def to_table(labeling: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``sample`` or ``draw`` and what is known about it, ``experiment``, ``tracer``, ``fragment``,
-        ``formula``, ``mass_shift``, ``fraction``, ``sd``; :func:`fluxkit.read_labeling` reads a table of
-        samples back. Intensities, detection limits and ``attrs`` do not fit into such a table: save those as
+        ``formula``, ``mass_shift``, ``fraction``, ``sd``; :func:`fluxkit.read_labeling` reads it back.
+        Intensities, detection limits and ``attrs`` do not fit into such a table: save those as
         netCDF.
     """
     names = {"mid": "fraction", "mid_sd": "sd"}

@@ -105,7 +105,7 @@ def _positions(group, element: str, counts, names, pool: str, label: str, everyw
         raise TracerError(
             f"{label}: {pool} has no atom of {element} named {text!r} (named atoms: {known}). "
             f"Use positions 1 to {size}, or pass "
-            f"atom_names={{{pool!r}: {{{text!r}: ({element!r}, position)}}}}."
+            f"atom_names={{{pool!r}: {{{text!r}: ({element!r}, position)}}}} to parse_tracers."
         )
     _check_positions(chosen, number, element, size, pool, label)
     return {(element, each - 1) for each in chosen}

@@ -103,8 +103,8 @@ def abundance_matrix(meaning: ResolvedMeasurement, formula: str | None, unresolv
     if formula is None:
         raise LabelingError(
             f"fragment {meaning.name!r} has no formula, and natural abundance of {unresolved!r} needs one; "
-            "add a "
-            "'formula' column (neutral molecule), or give data that are corrected (natural_abundance='')."
+            "add a 'formula' column (neutral molecule), or give corrected data without natural_abundance= "
+            "(--natural-abundance)."
         )
     try:
         return correction_matrix(formula, elements, meaning.size, unresolved)

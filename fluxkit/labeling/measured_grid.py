@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from fluxkit.errors import LabelingError
-from fluxkit.labeling.dataset import SAMPLE_COORDINATES, SUM_TOLERANCE
+from fluxkit.labeling.dataset import NOISE_ALLOWANCE, SAMPLE_COORDINATES, SUM_TOLERANCE
 from fluxkit.labeling.meaning import ResolvedMeasurement
 from fluxkit.labeling.measured_values import MeasuredValue
 from fluxkit.labeling.noise import NoiseModel
 from fluxkit.labeling.table_rows import RowTable
+
+_EXACT = 1e-6  # what single precision leaves of a sum of 1
 
 
 class MeasuredGrid:
@@ -116,14 +118,15 @@ class MeasuredGrid:
         Raises
         ------
         LabelingError
-            Fractions do not sum to 1, or a mask leaves only zeros.
+            Fractions do not sum to 1, by more than their stated sd explains; nothing is measured; or a mask
+            leaves only zeros.
         """
         raw = self._fill([each.value for each in self.values])
         stated = self._fill([each.sd for each in self.values])
         kept = np.isfinite(raw)
         self._drop_undetected(raw, kept, notes)
         if kind == "fraction":
-            self._check_sums(raw, kept)
+            self._check_sums(raw, stated, kept)
         if left_out is not None:
             out = np.zeros(self.shape, dtype=bool)
             out[self.index] = left_out
@@ -131,10 +134,12 @@ class MeasuredGrid:
             kept &= ~out
         self._drop_single(kept, notes)
         self._note_missing(kept, left_out, notes)
-        total = np.zeros(self.shape)
-        for name, size in self.sizes.items():
-            part = slice(self.start[name], self.start[name] + size)
-            total[..., part] = np.where(kept, raw, 0.0)[..., part].sum(axis=-1, keepdims=True)
+        if not kept.any():
+            raise LabelingError(
+                f"nothing is measured in {self.table.source}: every {kind} is zero, missing or masked. Check the "
+                f"column '{kind}' and the masks."
+            )
+        total = self._totals(raw, stated, kept, kind, notes)
         self._refuse_emptied(kept, total)
         mid = np.divide(raw, total, out=np.full(self.shape, np.nan), where=kept & (total > 0))
         ions = total if kind == "intensity" else None
@@ -172,10 +177,34 @@ class MeasuredGrid:
             where = f" in {', '.join(filter(None, places))}" if any(places) else ""
             notes.append(f"{name} is zero at every mass shift{where}: not detected, treated as not measured.")
 
-    def _check_sums(self, raw: np.ndarray, kept: np.ndarray) -> None:
+    def _totals(self, raw: np.ndarray, stated: np.ndarray, kept: np.ndarray, kind: str, notes: list[str]) -> np.ndarray:
+        """What each value is divided by: the sum of what is kept, or 1 where noise made the sum.
+
+        Fractions that someone normalised sum to 1 up to the rounding of their digits, and lose one datum. Where
+        all mass shifts come with their sd and miss 1 by more, each has noise of its own; to normalise them would
+        spread it, and count as one datum less.
+        """
+        step = self._fill([each.step for each in self.values])
+        totals = np.where(kept, raw, 0.0)
+        noisy: dict[str, None] = {}
+        for i, j, name, part in self._blocks():
+            total = totals[i, j, part].sum()
+            own = kind == "fraction" and bool((kept & np.isfinite(stated))[i, j, part].all())
+            if own and abs(total - 1) > _EXACT + 0.5 * step[i, j, part].min() * (part.stop - part.start):
+                total = 1.0
+                noisy[name] = None
+            totals[i, j, part] = total
+        if noisy:
+            listed = ", ".join(list(noisy)[:6]) + (f" and {len(noisy) - 6} more" if len(noisy) > 6 else "")
+            notes.append(f"{listed}: the values miss a sum of 1 within their sd, and are used as stated.")
+        return totals
+
+    def _check_sums(self, raw: np.ndarray, stated: np.ndarray, kept: np.ndarray) -> None:
         for i, j, name, part in self._blocks():
             total = raw[i, j, part][kept[i, j, part]].sum()
-            if kept[i, j, part].any() and not math.isclose(total, 1.0, abs_tol=SUM_TOLERANCE):
+            noise = float(np.sqrt(np.sum(stated[i, j, part] ** 2)))  # NaN unless every mass shift has its sd
+            allowed = SUM_TOLERANCE + (NOISE_ALLOWANCE * noise if kept[i, j, part].all() and noise > 0 else 0.0)
+            if kept[i, j, part].any() and not math.isclose(total, 1.0, abs_tol=allowed):
                 cure = (
                     "They look like percentages: divide by 100"
                     if abs(total - 100) < 100 * SUM_TOLERANCE

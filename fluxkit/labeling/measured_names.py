@@ -52,8 +52,11 @@ def resolve_names(
         try:
             meaning = resolve_measurement(known, network, elements)
         except (UnknownNameError, LabelingError) as error:
-            if not (drop and isinstance(error, UnknownNameError)):
-                raise type(error)(f"{error} ({table.where(places)}) Rename it, or read with unknown='drop'.") from error
+            if not isinstance(error, UnknownNameError):
+                raise LabelingError(f"{error} ({table.where(places)}) Remove these rows.") from error
+            if not drop:
+                cure = "Rename it, or leave it out with unknown='drop' (--unknown drop)."
+                raise UnknownNameError(f"{error} ({table.where(places)}) {cure}") from error
             notes.append(f"{name} is not in network {network.name!r}; left out.")
             continue
         if known != name:

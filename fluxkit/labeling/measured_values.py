@@ -4,11 +4,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from fluxkit.errors import LabelingError, suggest
+from fluxkit.labeling.dataset import NOISE_ALLOWANCE
 from fluxkit.labeling.table_rows import MISSING, Row, RowTable
 
 _SHIFT = re.compile(r"(?:[Mm]\s*)?(?:\+\s*)?(\d+)(?:\.0+)?")
+_WIDEST = 0.5  # no quantity between 0 and 1 varies more
 _NAMING = ("condition", "tissue", "animal", "replicate")
 
 
@@ -30,6 +33,8 @@ class MeasuredValue:
         Mass shift.
     value, sd : float
         NaN where nothing was measured, or no sd is stated.
+    step : float
+        What one more in the last written digit of the value adds to it.
     known : mapping of str to str
         The other cells.
     """
@@ -41,6 +46,7 @@ class MeasuredValue:
     shift: int
     value: float
     sd: float
+    step: float
     known: Mapping[str, str]
 
     def of_experiment(self, name: str) -> "MeasuredValue":
@@ -108,22 +114,35 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
         raise LabelingError(
             f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; write 2 or M+2."
         )
-    value = _number(table, row, kind, name)
-    if value < 0:
-        cure = (
-            "correct it, or leave the cell empty if it was not measured"
-            if kind == "intensity"
-            else "give uncorrected data with natural_abundance=..., or leave the cell empty"
-        )
-        raise LabelingError(
-            f"negative {kind} {value:.4g} of {name!r} M+{match[1]} ({table.where(row.number)}); {cure}."
-        )
-    sd = _number(table, row, "sd", name)
+    value, sd = _number(table, row, kind, name), _number(table, row, "sd", name)
+    place = f"{name!r} M+{match[1]} ({table.where(row.number)})"
     if sd <= 0:
-        raise LabelingError(f"sd = {sd:.4g} of {name!r} M+{match[1]} ({table.where(row.number)}) must be positive.")
+        raise LabelingError(f"sd = {sd:.4g} of {place} must be positive.")
+    if kind == "intensity" and value < 0:
+        raise LabelingError(
+            f"negative intensity {value:.4g} of {place}; correct it, or leave the cell empty if it was not measured."
+        )
+    if kind == "fraction":
+        _check_fraction(value, sd, place)
+    step = 10.0 ** int(Decimal(row.text(kind)).as_tuple().exponent) if math.isfinite(value) else math.nan
     known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "formula")}
-    sample = row.text("sample") or " ".join(known[each] for each in _NAMING if known[each])
-    return MeasuredValue(row.number, sample, "", name, int(match[1]), value, sd, known)
+    drawn = f"draw {row.text('draw')}" if row.text("draw") else ""
+    sample = row.text("sample") or drawn or " ".join(known[each] for each in _NAMING if known[each])
+    return MeasuredValue(row.number, sample, "", name, int(match[1]), value, sd, step, known)
+
+
+def _check_fraction(value: float, sd: float, place: str) -> None:
+    """Refuse what noise of the stated size does not explain."""
+    if sd > _WIDEST:
+        raise LabelingError(f"sd = {sd:.4g} of {place} is wider than any fraction varies; give it as a fraction of 1.")
+    noise = 0.0 if math.isnan(sd) else NOISE_ALLOWANCE * sd
+    if value < -noise:
+        how_far = f", more than {NOISE_ALLOWANCE:g} sd below zero" if noise else ""
+        state = "" if noise else "state its noise in an 'sd' column, "
+        raise LabelingError(
+            f"negative fraction {value:.4g} of {place}{how_far}; give uncorrected data with natural_abundance=... "
+            f"(--natural-abundance), {state}or leave the cell empty."
+        )
 
 
 def _number(table: RowTable, row: Row, column: str, name: str) -> float:

@@ -16,9 +16,9 @@ class NoiseModel:
     .. math:: sd^2 = floor^2 + (slope \cdot y (1 - y))^2 + (background / T)^2
 
     with y the MID value and T the summed ion intensity of the fragment. The floor is the systematic error
-    that remains however often one measures, the slope is interference and saturation, the background is
-    chemical noise in counts. The defaults were judged from LC-MS of whole-cell extracts (HCT116 cells of
-    Reid et al. 2018, doi:10.1038/s41467-018-07868-6).
+    that remains however often one measures (so :func:`~fluxkit.labeling.pool_replicates` keeps it), the slope
+    is interference and saturation, the background is chemical noise in counts. The defaults were judged from
+    LC-MS of whole-cell extracts (HCT116 cells of Reid et al. 2018, doi:10.1038/s41467-018-07868-6).
 
     Parameters
     ----------

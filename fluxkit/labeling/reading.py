@@ -44,6 +44,10 @@ def read_labeling(
     to what it predicts. A fragment that is zero at every mass shift of a sample was not detected, so it is
     missing. Single zeros of intensities are censored: their detection limit is ``mid_limit``.
 
+    A fraction may lie below zero by up to 6 of its stated ``sd``, and the fractions of all mass shifts of a
+    fragment may miss a sum of 1 by up to 6 sd of that sum, since noise does so, in simulated tables and in those
+    corrected for natural isotopes; nothing is clipped. Such a fragment is used as stated, not renormalised.
+
     Parameters
     ----------
     path : str, pathlib.Path or pandas.DataFrame
@@ -132,7 +136,9 @@ def _experiments(
     named = "experiment" in table.columns
     if "tracer" in table.columns:
         if tracers is not None:
-            raise LabelingError(f"{table.source} has a 'tracer' column, and tracers= is given too; keep one of them.")
+            raise LabelingError(
+                f"{table.source} has a 'tracer' column, and tracers= (--tracers) is given too; keep one of them."
+            )
         texts: dict[str, tuple[str, int]] = {}
         labels = []
         for each in values:
@@ -152,13 +158,15 @@ def _experiments(
         return found, [each.of_experiment(label) for each, label in zip(values, labels, strict=True)]
     if tracers is None:
         raise LabelingError(
-            f"{table.source} has no 'tracer' column; say what was infused, such as tracers='Glc_x: 100% [U-13C6]'."
+            f"{table.source} has no 'tracer' column; say what was infused, such as tracers='Glc_x: 100% [U-13C6]' "
+            "(--tracers 'Glc_x: 100% [U-13C6]')."
         )
     found = normalise_experiments(tracers, network)
     if not named:
         if len(found) > 1:
             raise LabelingError(
-                f"tracers= names {len(found)} experiments, but {table.source} has no 'experiment' column; add one."
+                f"tracers= (--tracers) names {len(found)} experiments, but {table.source} has no 'experiment' column; "
+                "add one."
             )
         return found, [each.of_experiment(next(iter(found))) for each in values]
     labels = dict.fromkeys(each.known.get("experiment", "") for each in values)
@@ -169,7 +177,7 @@ def _experiments(
             rows = [each.row for each in values if each.known.get("experiment", "") == label]
             raise LabelingError(
                 f"experiment {label!r} ({table.where(rows)}) has no tracer; tracers= names "
-                f"{', '.join(map(repr, found))}. Give tracers={{{label!r}: '...'}}."
+                f"{', '.join(map(repr, found))}. Give tracers={{{label!r}: '...'}} (--tracers {f'{label}=TEXT'!r})."
             )
     kept = {label: each for label, each in found.items() if label in labels}
     return kept, [each.of_experiment(each.known.get("experiment", "")) for each in values]

@@ -37,11 +37,21 @@ def pool_replicates(labeling: xr.Dataset, by: str | Sequence[str] | None = None)
     """Pool the replicates of each condition into one dataset.
 
     The MID is the mean over replicates, each first renormalised over the mass shifts that all replicates of
-    the group keep. Its standard deviation is the larger of what the noise model says at the mean (with the
-    mean ion intensity) and the standard deviation among replicates. It is **not** divided by the square root
-    of their number: the noise floor is the systematic error of the instrument and of the steady-state
-    assumption, which replicates share, so more of them do not shrink it. A value is zero, censored at the
-    mean detection limit, only where every replicate is zero.
+    the group keep. A value is zero, censored at the mean detection limit, only where every replicate is zero.
+
+    Its standard deviation is the larger of what the noise model says at the mean (with the mean ion intensity;
+    or of what the table states, as root mean square) and the standard deviation among replicates. Neither is
+    divided by the square root of the number of replicates:
+
+    - the noise model states systematic error (floor: of the instrument and of the steady-state assumption;
+      slope: interference and saturation), which replicates share, so their mean keeps it;
+    - the spread among three replicates tells the sd of their mean only within 0.5 to 6 times (95 %, chi-square
+      of 2 degrees of freedom), and errors of the mass shifts of a fragment go together, which the fit does not
+      know; a divided spread would often be far too small.
+
+    Where errors are independent from replicate to replicate after all, chi-square comes out near its degrees of
+    freedom divided by the number of replicates, intervals are too wide rather than too narrow, and the verdict
+    remarks on it. Then state the sd of the mean in a table that holds the mean.
 
     Parameters
     ----------
@@ -94,7 +104,9 @@ def _pool(part: xr.Dataset, key: str) -> xr.Dataset:
     names = part["fragment"].values.astype(str)
     mid = part["mid"].where(kept)
     total = _per_fragment(mid, names)
-    scale = 1 / total.where(total > 0)
+    whole = _per_fragment((part["mid"].notnull() & ~kept).astype(float), names) == 0
+    noisy = whole & (abs(total - 1) > 1e-6)  # the values carry noise of their own, which is not to be spread
+    scale = 1 / total.where(total > 0).where(~noisy, 1.0)
     mid = mid * scale
     mean = mid.mean("sample")
     variables = {"mid": mean}

@@ -53,7 +53,7 @@ def simulate(
         Unknown shares and dilutions of the observation table; its typical values (else 0.5, and 0 for a dilution)
         by default.
     noise : float
-        Standard deviation of normal noise added to every value.
+        Standard deviation of normal noise added to every value, at most 0.5; the result then holds it as ``mid_sd``.
     seed : int
         Seed of the noise.
 
@@ -70,8 +70,11 @@ def simulate(
     TracerError, LabelingError, UnknownNameError
         A tracer, fragment or weight cannot be understood.
     """
-    if not noise >= 0:
-        raise LabelingError(f"noise = {noise!r} is a standard deviation; give zero, or a number such as 0.005.")
+    if not 0 <= noise <= 0.5:
+        raise LabelingError(
+            f"noise = {noise!r} is the standard deviation of values between 0 and 1; give zero, or a number such as "
+            "0.005."
+        )
     states = as_flux_dataset(network, fluxes, exchange)
     experiments = normalise_experiments(tracers, network)
     elements = labeled_elements(experiments.values()) or "C"
@@ -87,6 +90,7 @@ def simulate(
     directed = directed_fluxes(network, net.reshape(shape), rates.reshape(shape)[:, network.reversible])
     shares = _weights(network, model.weight_names, weights)
     mids = simulate_mids(program, np.maximum(directed, 0.0))
+    mids = np.maximum(mids, 0.0)  # an unlabeled share is one minus the rest, up to rounding
     values = model.predict(mids, np.broadcast_to(shares, (len(mids), len(shares))))
     values = np.where(_supplied(frame, values), values, np.nan)
     if noise:

@@ -16,6 +16,7 @@ MISSING = frozenset({"", "-", "na", "n/a", "nan", "none", "nd", "n.d.", "nf", "n
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "sample": ("sample", "sample_name"),
+    "draw": ("draw",),
     "condition": ("condition", "group", "treatment"),
     "replicate": ("replicate", "rep"),
     "tissue": ("tissue",),

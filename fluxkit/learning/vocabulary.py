@@ -147,7 +147,7 @@ def build_vocabulary(network: Network, tracers: Sequence[str] | None = None) -> 
     texts = list(tracers if tracers is not None else network.standard_tracers.values())
     if not texts:
         raise LabelingError(
-            f"network {network.name!r} has no standard tracers; give tracers=['Glc_x: 100% [U-13C6]', ...]."
+            f"network {network.name!r} has no standard tracers; give tracers=['Glc_x: 100% [U-13C6]', ...] (--tracers)."
         )
     names = list(network.observations) or [m for m in network.balanced if network.atom_counts[m].get("C")]
     found: dict[tuple, ResolvedMeasurement] = {}
@@ -211,7 +211,9 @@ def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.nd
         There are several samples, or no standard deviations.
     """
     if "mid_sd" not in labeling:
-        raise LabelingError("labeling has no standard deviations; read it with a noise model, or simulate with noise=.")
+        raise LabelingError(
+            "labeling has no standard deviations; read it with a noise model, or simulate it with noise= (--noise)."
+        )
     if strange := [str(dim) for dim in labeling["mid"].dims if dim not in ("experiment", "isotopologue")]:
         raise LabelingError(f"a posterior network reads one sample at a time; select one along {strange[0]!r}.")
     network = vocabulary.network

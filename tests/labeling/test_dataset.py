@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from fluxkit.errors import LabelingError, UnknownNameError
+from fluxkit.fluxes import draw_fluxes
 from fluxkit.labeling import (
     NoiseModel,
     check_labeling,
@@ -13,6 +14,7 @@ from fluxkit.labeling import (
     notes_of,
     pool_replicates,
     read_labeling,
+    simulate,
     split_samples,
     to_table,
 )
@@ -90,13 +92,26 @@ def test_unknown_fragments_and_foreign_networks_are_refused(ccm):
         check_labeling(build(ccm), load_network("toy"))
 
 
-def test_only_simulated_noise_may_leave_what_is_possible(ccm):
-    noisy = {"mid": [1.03, -0.01, 0.01, 0.01], "mid_sd": [0.01] * 4}
-    assert build(ccm, seed=1, **noisy)["mid"].values[1] == -0.01
-    with pytest.raises(LabelingError, match="negative MID value"):
-        build(ccm, **noisy)
+def test_only_noise_of_the_stated_size_may_leave_what_is_possible(ccm):
+    values, sd = [1.03, -0.01, 0.01, 0.01], [0.01] * 4
+    assert build(ccm, mid=values, mid_sd=sd)["mid"].values[1] == -0.01
+    for changes in ({"mid_sd": None}, {"mid_sd": [0.001] * 4}, {"mid_sd": sd, "noise": NoiseModel()}):
+        with pytest.raises(LabelingError, match="negative MID value"):
+            build(ccm, mid=values, **changes)
     with pytest.raises(LabelingError, match="MIDs must sum to 1"):
         build(ccm, seed=1, mid=[0.6, 0.1, 0.1, 0.01], mid_sd=[0.01] * 4)
+
+
+def test_pooling_keeps_the_noise_of_values_that_carry_their_own(ccm):
+    """Normalising each replicate would spread the noise of its sum, and leave one datum less."""
+    noisy = np.array([[0.41, 0.12, -0.01, 0.40], [0.39, 0.09, 0.01, 0.42]])[:, None]
+    labeling = build(
+        ccm, noisy, ("sample", "experiment", "isotopologue"), samples={"sample": ["a", "b"], "condition": ["c", "c"]},
+        mid_sd=np.full(noisy.shape, 0.02),
+    )  # fmt: skip
+    result = pool_replicates(labeling)["c"].isel(experiment=0)
+    np.testing.assert_allclose(result["mid"], [0.40, 0.105, 0.0, 0.41], atol=1e-12)
+    np.testing.assert_allclose(result["mid_sd"], [0.02, 0.03 / 2**0.5, 0.02, 0.02], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["fragment", "mass_shift"])
@@ -119,6 +134,18 @@ def test_a_table_reads_back_as_the_same_dataset(ccm):
     again = read_labeling(to_table(first), ccm)
     xr.testing.assert_allclose(first, again)
     assert json.loads(again.attrs["tracers"]) == {"glc_U": TRACER}
+
+
+def test_a_simulated_table_with_noise_reads_back_as_the_same_dataset(ccm):
+    """Bit for bit: values below zero and sums that are not 1 are kept, for several draws and experiments."""
+    tracers = {"glc": TRACER, "gln": "Gln_x: 100% [U-13C5]"}
+    first = simulate(ccm, draw_fluxes(ccm, 3, seed=1), tracers, noise=0.02, seed=2)
+    assert (first["mid"] < 0).any()
+    again = read_labeling(to_table(first), ccm).rename(sample="draw")
+    assert again["draw"].values.tolist() == ["draw 0", "draw 1", "draw 2"]
+    for name in ("mid", "mid_sd"):
+        np.testing.assert_array_equal(again[name].values, first[name].where(first["mid"].notnull()).values)
+    assert any("the values miss a sum of 1 within their sd, and are used as stated" in each for each in notes_of(again))
 
 
 def pooled(ccm, fractions, **columns):

@@ -132,6 +132,33 @@ def test_a_stated_sd_is_used_as_it_is(read):
     assert labeling.attrs["noise"] == ""
 
 
+def with_sd(fractions, sd=0.01):
+    rows = "".join(f"lactate,{shift},{value},{sd}\n" for shift, value in enumerate(fractions))
+    return "metabolite,mass_shift,fraction,sd\n" + rows
+
+
+def test_noise_of_the_stated_size_is_used_as_it_is(read):
+    values = [0.4213, 0.1043, -0.0184, 0.4312]
+    labeling = read(with_sd(values))
+    np.testing.assert_array_equal(labeling["mid"].values[0], values)
+    np.testing.assert_array_equal(labeling["mid_sd"].values[0], [0.01] * 4)
+    assert "lactate: the values miss a sum of 1 within their sd, and are used as stated." in notes_of(labeling)
+
+
+def test_fractions_that_were_normalised_and_rounded_are_normalised_again(read):
+    """Their sum misses 1 by rounding only, so one datum is lost whatever the digits say."""
+    for values in ([0.401, 0.100, 0.1, 0.4], [0.4, 0.1, 0.1, 0.4], [1 / 3, 1 / 3, 1 / 6, 1 / 6]):
+        labeling = read(with_sd(values))
+        assert labeling["mid"].sum().item() == pytest.approx(1, abs=1e-15)
+        assert not any("used as stated" in each for each in notes_of(labeling))
+
+
+def test_masked_noisy_fractions_are_renormalised_over_what_is_kept(read):
+    labeling = read(with_sd([0.42, 0.11, 0.10, 0.44]), masks=[{"metabolite": "lactate", "mass_shift": 3}])
+    np.testing.assert_allclose(labeling["mid"].values[0], [42 / 63, 11 / 63, 10 / 63, np.nan])
+    np.testing.assert_allclose(labeling["mid_sd"].values[0, :3], 0.01 / 0.63)
+
+
 def test_missing_mass_shifts_of_intensities_are_not_measured(read):
     labeling = read("metabolite,mass_shift,intensity\nlactate,0,3e7\nlactate,3,1e7\nlactate,2,n/a\n")
     np.testing.assert_allclose(labeling["mid"].values[0], [0.75, np.nan, np.nan, 0.25])
@@ -203,7 +230,10 @@ REFUSED = [
     ("metabolite,mass_shift,fraction\n", "a header but no rows"),
     ("", "table.csv is empty"),
     (LAC.replace("0.4", "").replace("0.1", "NA"), "nothing is measured"),
-    (LAC.replace("0.4", "0").replace("0.1", "0"), "nothing is measured"),
+    (
+        LAC.replace("0.4", "0").replace("0.1", "0"),
+        "nothing is measured in table.csv: every fraction is zero, missing or masked. Check the column 'fraction'",
+    ),
     (
         "formula," + LAC.replace("lac", "C2H6O3,lac"),
         r"formula 'C2H6O3' of 'lactate' has 2 atoms of C, but Lac.c has 3.*row 2",
@@ -213,6 +243,23 @@ REFUSED = [
         "has the formulas",
     ),
     ("sd," + LAC.replace("lac", "0,lac"), r"sd = 0 of 'lactate' M\+0 .*must be positive"),
+    ("sd," + LAC.replace("lac", "2,lac"), r"sd = 2 of 'lactate' M\+0 .*row 2.* give it as a fraction of 1"),
+    (
+        "sd," + LAC.replace("lac", "0.01,lac").replace("1,0.1", "1,-0.07"),
+        r"negative fraction -0\.07 of 'lactate' M\+1 \(table.csv, row 3\), more than 6 sd below zero; give uncorrected",
+    ),
+    (
+        "sd," + LAC.replace("lac", "0.01,lac").replace("0,0.4", "0,0.2"),
+        r"MIDs must sum to 1; fragment 'lactate'.* sums to 0\.8 \(table.csv, rows 2-5\)\. Normalise",
+    ),
+    (
+        "sd," + LAC.replace("lac", "0.05,lac").replace("lactate,3,0.4\n", "lactate,3,\n"),
+        "sums to 0.6 ",  # a wide sd does not excuse a mass shift that is missing
+    ),
+    (
+        "sd," + LAC.replace("lac", "0.4,lac").replace(",0.", ",").replace(",4", ",40").replace(",1\n", ",10\n"),
+        "divide by 100",
+    ),
     ("experiment," + LAC.replace("lac", "e1,lac"), None),
 ]
 
@@ -227,7 +274,8 @@ def test_bad_tables_are_refused_with_place_and_cure(read, text, message):
 
 
 def test_unknown_metabolites_are_refused_with_the_nearest_names(read):
-    with pytest.raises(UnknownNameError, match=r"'lactat'\. Did you mean 'lactate'.*table.csv, rows 2-5"):
+    cure = r"leave it out with unknown='drop' \(--unknown drop\)"
+    with pytest.raises(UnknownNameError, match=rf"'lactat'\. Did you mean 'lactate'.*table.csv, rows 2-5\) .*{cure}"):
         read(LAC.replace("lactate", "lactat"))
 
 
@@ -285,7 +333,7 @@ def test_files_that_cannot_be_read_are_refused(ccm, tmp_path):
 def test_tracers_are_said_once(read):
     text = "tracer," + LAC.replace("lac", "[U-13C6]glucose,lac")
     assert read(text, None).sizes["experiment"] == 1
-    with pytest.raises(LabelingError, match="has a 'tracer' column, and tracers= is given too"):
+    with pytest.raises(LabelingError, match=r"has a 'tracer' column, and tracers= \(--tracers\) is given too"):
         read(text)
 
 

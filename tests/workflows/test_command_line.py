@@ -1,15 +1,19 @@
 """The command line says what it refuses in one message, and runs what it is told."""
 
+import ast
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import xarray as xr
 
 import fluxkit
-from fluxkit.__main__ import main
+from fluxkit.__main__ import _parser, main
 from fluxkit.errors import LabelingError
+from fluxkit.inference import load_estimate
 from fluxkit.learning import load_model
 
 
@@ -140,6 +144,81 @@ def test_quantify_leaves_table_posterior_and_report(capsys, tmp_path):
     for name, flux in fluxkit.load_network("toy").reference_fluxes()["net_flux"].to_series().items():
         row = fluxes.loc[(name, "net")]
         assert row["lower"] - 1e-6 <= flux <= row["upper"] + 1e-6
+
+
+def test_a_table_simulated_with_noise_is_quantified(capsys, tmp_path):
+    """Noise leaves values below zero and sums that are not 1; chi-square counts every value, as for the dataset."""
+    table = simulated(capsys, tmp_path / "table.csv", "--tracers", *PARALLEL, "--noise", "0.01", "--seed", "3")
+    fractions = pd.read_csv(table)
+    assert (fractions["fraction"] < 0).any()
+    sums = fractions.groupby(["experiment", "fragment"])["fraction"].sum()
+    assert (abs(sums - 1) > 0.005).any()
+    said = ["quantify", str(table), "--network", "toy", "--seconds", "2", "--seed", "1"]
+    lines = run(capsys, *said, "--out", str(tmp_path / "out"))
+    assert lines[4].startswith("sample: trusted")
+    fitted = load_estimate(tmp_path / "out" / "estimate.nc", fluxkit.load_network("toy"))
+    assert fitted.degrees_of_freedom == pytest.approx(len(fractions) - 2, abs=0.5)  # one net, one exchange flux
+    assert 0.001 < fitted.p_value < 0.999
+
+
+def test_draws_simulated_with_noise_are_quantified_one_by_one(capsys, tmp_path):
+    out = tmp_path / "out"
+    table = simulated(
+        capsys, tmp_path / "table.csv", "--tracers", *PARALLEL, "--noise", "0.01", "--draws", "2", "--seed", "3"
+    )
+    lines = run(capsys, "quantify", str(table), "--network", "toy", "--seconds", "1", "--out", str(out))
+    assert [line.split(":")[0] for line in lines[-2:]] == ["draw 0", "draw 1"]
+
+
+def test_what_noise_does_not_explain_is_refused_in_one_line(capsys, tmp_path):
+    path = simulated(capsys, tmp_path / "table.csv", "--tracers", TRACER, "--noise", "0.01")
+    for row, value, message in ((2, -0.2, "negative fraction -0.2 of 'B' M+2 (wrong.csv, row 4), more than 6 sd"),
+                                (0, 1.9, "MIDs must sum to 1; fragment 'B'")):  # fmt: skip
+        table = pd.read_csv(path)
+        table.loc[row, "fraction"] = value
+        table.to_csv(tmp_path / "wrong.csv", index=False)
+        said = ["quantify", str(tmp_path / "wrong.csv"), "--network", "toy", "--out", str(tmp_path / "out")]
+        assert message in refusal(capsys, *said)
+    assert "noise = 5.0 is the standard deviation of values between 0 and 1" in refusal(
+        capsys, "simulate", "--network", "toy", "--tracers", TRACER, "--noise", "5", "--out", str(tmp_path / "t.csv")
+    )
+
+
+def test_metabolites_that_the_network_does_not_know_are_refused_or_dropped(capsys, tmp_path):
+    path = simulated(capsys, tmp_path / "table.csv", "--tracers", TRACER)
+    table = pd.read_csv(path)
+    pd.concat([table, table[table["fragment"] == "B"].assign(fragment="unobtanium")]).to_csv(path, index=False)
+    said = ["quantify", str(path), "--network", "toy", "--seconds", "1", "--out", str(tmp_path / "out")]
+    assert "leave it out with unknown='drop' (--unknown drop)" in refusal(capsys, *said)
+    assert run(capsys, *said, "--unknown", "drop")[-1].startswith("sample: ")
+    assert "unobtanium is not in network 'toy'; left out." in str(
+        load_estimate(tmp_path / "out" / "estimate.nc", fluxkit.load_network("toy")).labeling.attrs["notes"]
+    )
+
+
+def options_of_the_command_line() -> dict[str, str]:
+    """Return the longest flag of every option, by its name in Python."""
+    commands = next(each for each in _parser()._actions if each.choices and not each.option_strings).choices
+    actions = [action for command in commands.values() for action in command._actions]
+    return {action.dest: action.option_strings[-1] for action in actions if action.option_strings}
+
+
+def texts_of(file):
+    """Yield the text of every statement that may hold a message: pieces of an f-string belong together."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Raise | ast.Assign):
+            pieces = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]
+            yield " ".join(each for each in pieces if isinstance(each, str))
+
+
+@pytest.mark.parametrize("folder", ["fluxes", "labeling", "learning", "inference"])
+def test_a_cure_that_names_an_argument_names_its_flag_too(folder):
+    flags = options_of_the_command_line()
+    for file in sorted((Path(fluxkit.__file__).parent / folder).glob("*.py")):
+        for text in texts_of(file):
+            for argument in re.findall(r"\b([a-z_]+)=", text):
+                if argument in flags:
+                    assert flags[argument] in text or "python -m fluxkit" in text, f"{file.name}: {text}"
 
 
 def test_each_condition_has_a_posterior_and_the_tracers_may_be_said(capsys, tmp_path):
