@@ -7,7 +7,7 @@ from fluxkit.fluxes.polytope import free_fluxes
 from fluxkit.fluxes.prior import draw_fluxes, prior_coordinates
 from fluxkit.fluxes.ranges import flux_ranges
 from fluxkit.fluxes.space import FluxSpace, flux_space
-from fluxkit.fluxes.states import directed_fluxes, net_from_forward_backward
+from fluxkit.fluxes.states import directed_fluxes
 
 __all__ = [
     "EntropicMap",
@@ -20,6 +20,5 @@ __all__ = [
     "flux_ranges",
     "flux_space",
     "free_fluxes",
-    "net_from_forward_backward",
     "prior_coordinates",
 ]

@@ -1,4 +1,4 @@
-"""Flux states: net and exchange flux against forward and backward flux."""
+"""Flux states: forward and backward flux from net and exchange flux."""
 
 import numpy as np
 
@@ -34,28 +34,3 @@ def directed_fluxes(network: Network, net: np.ndarray, exchange: np.ndarray) -> 
     forward[..., network.reversible] += exchange
     backward = np.maximum(-net[..., network.reversible], 0) + exchange
     return np.concatenate([forward, np.broadcast_to(backward, (*shape, backward.shape[-1]))], axis=-1)
-
-
-def net_from_forward_backward(network: Network, directed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return net and exchange fluxes, the inverse of :func:`directed_fluxes`.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    directed : numpy.ndarray
-        Forward fluxes, then backward fluxes of the reversible reactions, shape
-        ``(..., reaction + reversible)``.
-
-    Returns
-    -------
-    net : numpy.ndarray
-        forward - backward, shape ``(..., reaction)``.
-    exchange : numpy.ndarray
-        min(forward, backward), 0 where irreversible, shape ``(..., reaction)``.
-    """
-    directed = np.asarray(directed, dtype=float)
-    forward = directed[..., : len(network.reactions)]
-    backward = np.zeros_like(forward)
-    backward[..., network.reversible] = directed[..., len(network.reactions) :]
-    return forward - backward, np.minimum(forward, backward)

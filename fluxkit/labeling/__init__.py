@@ -1,7 +1,7 @@
 """What is infused, and what is measured."""
 
 from fluxkit.labeling.dataset import check_labeling, labeling_dataset, notes_of, to_table
-from fluxkit.labeling.measurement import MeasurementModel, measurement_model, values_of
+from fluxkit.labeling.measurement import MeasurementModel, measurement_model
 from fluxkit.labeling.noise import NoiseModel
 from fluxkit.labeling.reading import read_labeling
 from fluxkit.labeling.replicates import pool_replicates, split_samples
@@ -24,5 +24,4 @@ __all__ = [
     "simulate",
     "split_samples",
     "to_table",
-    "values_of",
 ]

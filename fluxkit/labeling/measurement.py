@@ -16,18 +16,6 @@ from fluxkit.labeling.tracers import labeled_elements, parse_tracers
 from fluxkit.networks import Fragment, Network
 
 
-def values_of(fragments: tuple[Fragment, ...]) -> tuple[slice, ...]:
-    """Return where the MID of each fragment stands in a flat row of values.
-
-    Parameters
-    ----------
-    fragments : tuple of Fragment
-        In order; each takes ``size + 1`` values, mass shift 0 first.
-    """
-    ends = np.cumsum([each.size + 1 for each in fragments]).tolist()
-    return tuple(slice(end - each.size - 1, end) for each, end in zip(fragments, ends, strict=True))
-
-
 @dataclass(frozen=True, eq=False)
 class MeasurementModel:
     """Exact MIDs in, predicted measurements out, with the adjoint; made by :func:`measurement_model`.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkit.errors import LabelingError
-from fluxkit.labeling import labeling_dataset, measurement_model, pool_replicates, read_labeling, values_of
+from fluxkit.labeling import labeling_dataset, measurement_model, pool_replicates, read_labeling
 from fluxkit.networks import load_network
 
 CCM = load_network("ccm")
@@ -67,7 +67,8 @@ def test_mixing_dilution_natural_carbon_and_masks_agree_with_a_calculation_by_ha
     model = measurement_model(CCM, labeling_of(names, "C", {("e", "citrate", 6)}))
     assert model.weight_names == ("w3", "dilution of fructose-1,6-bisphosphate")
     mids, weights = draw_mids(model, 1, 1)
-    at = dict(zip((each.metabolite for each in model.fragments), values_of(model.fragments), strict=True))
+    ends = np.cumsum([each.size + 1 for each in model.fragments])
+    at = {each.metabolite: slice(end - each.size - 1, end) for each, end in zip(model.fragments, ends, strict=True)}
     w, d = weights[0]
     citrate = (1 - w) * mids[0, 0, at["Cit.m"]] + w * mids[0, 0, at["Cit.c"]]
     bisphosphate = (1 - d) * mids[0, 0, at["FBP.c"]] + d * np.eye(7)[0]
