@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fluxkit.errors import FluxError, LabelingError, UnknownNameError, suggest
 
@@ -83,7 +83,7 @@ def residual_table(estimate: Any) -> pd.DataFrame:
     table = isotopologue_table(estimate).sort_values("residual", ignore_index=True)
     several = table["experiment"].nunique() > 1
     table["rank"] = np.arange(1, len(table) + 1)
-    table["expected"] = norm.ppf((table["rank"] - 0.375) / (len(table) + 0.25))
+    table["expected"] = ndtri((table["rank"] - 0.375) / (len(table) + 0.25))
     names = table["fragment"] + " M+" + table["mass_shift"].astype(str)
     table["name"] = names + (", " + table["experiment"] if several else "")
     return table
@@ -115,8 +115,7 @@ def interval_table(estimate: Any, kind: str = "net", reactions: Sequence[str] | 
     UnknownNameError
         A reaction without such a flux.
     """
-    if kind not in KINDS:
-        raise FluxError(f"no kind of flux is called {kind!r}. {suggest(kind, KINDS)}")
+    _check_kind(kind)
     table = estimate.intervals[estimate.intervals["kind"] == kind].copy()
     order = {name: i for i, name in enumerate(estimate.network.reaction_names)}
     table = table.sort_values("reaction", key=lambda names: names.map(order), ignore_index=True)
@@ -217,8 +216,7 @@ def marginal_table(estimate: Any, reaction: str, kind: str = "net", bins: int = 
     FluxError
         A kind that does not exist.
     """
-    if kind not in KINDS:
-        raise FluxError(f"no kind of flux is called {kind!r}. {suggest(kind, KINDS)}")
+    _check_kind(kind)
     draws = {"prior": flux_draws(estimate.prior, reaction, kind)}
     draws["posterior"] = flux_draws(estimate.posterior, reaction, kind)
     both = np.concatenate(list(draws.values()))
@@ -264,6 +262,11 @@ def count_determined(estimate: Any, kind: str = "net") -> tuple[int, int]:
     """
     status = interval_table(estimate, kind)["status"]
     return int((status == "determined").sum()), int((status != "fixed").sum())
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise FluxError(f"no kind of flux is called {kind!r}. {suggest(kind, KINDS)}")
 
 
 def _choose(table: pd.DataFrame, column: str, wanted: Iterable[str], what: str) -> pd.DataFrame:

@@ -11,8 +11,10 @@ import pandas as pd
 from fluxkit import __version__
 from fluxkit.errors import FluxError
 from fluxkit.files import written_whole
-from fluxkit.view.figures import DARK, comparison_figure, interval_figure, mid_figure, residual_figure
+from fluxkit.view.figure_style import DARK
+from fluxkit.view.flux_figures import comparison_figure, interval_figure
 from fluxkit.view.flux_map import map_fragment
+from fluxkit.view.labeling_figures import mid_figure, residual_figure
 from fluxkit.view.map_data import map_data
 from fluxkit.view.report_parts import (
     anchor,

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from fluxkit.errors import FluxError, UnknownNameError
+from fluxkit.view import comparison_figure, interval_figure, marginal_figure, mid_figure, residual_figure
+from fluxkit.view.figure_style import OPEN, PRIOR
 from fluxkit.view.figure_tables import (
     comparison_table,
     count_determined,
@@ -17,16 +19,7 @@ from fluxkit.view.figure_tables import (
     residual_table,
     worst_residuals,
 )
-from fluxkit.view.figures import (
-    OPEN,
-    PRIOR,
-    comparison_figure,
-    interval_figure,
-    marginal_figure,
-    mid_figure,
-    residual_figure,
-    signed_log,
-)
+from fluxkit.view.flux_figures import signed_log
 from tests.view.synthetic_estimate import synthetic_comparison, synthetic_estimate
 
 

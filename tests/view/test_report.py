@@ -8,7 +8,7 @@ import pytest
 
 from fluxkit.errors import FluxError
 from fluxkit.inference import Verdict
-from fluxkit.view.figures import DARK
+from fluxkit.view.figure_style import DARK
 from fluxkit.view.report import write_report
 from fluxkit.view.report_text import fit_in_words
 from tests.view.pictures import browser, find_chromium
