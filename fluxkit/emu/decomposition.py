@@ -8,6 +8,7 @@ other (Antoniewicz, Kelleher & Stephanopoulos 2007, doi:10.1016/j.ymben.2006.09.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +55,16 @@ class EmuSystem:
     balances: Mapping[Emu, Mapping[Source, Mapping[int, float]]]
     inputs: tuple[Emu, ...]
     blocks: tuple[tuple[Emu, ...], ...]
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the isotopes of different elements are counted apart, because some fragment tells them apart."""
+        return any(each.resolved for each in self.fragments)
+
+    @cached_property
+    def elements(self) -> tuple[str, ...]:
+        """Elements of the fragments, in alphabetical order."""
+        return tuple(sorted({element for each in self.fragments for element, _ in each.atoms}))
 
 
 @dataclass(frozen=True)

@@ -1,193 +1,97 @@
-"""The engine: runs a straight-line program over many flux states at once, forward and adjoint.
+"""The engine: runs straight-line programs over many flux states at once, forward, adjoint and tangent.
 
-States are lanes: each operation is applied to a short row of states that stays in the processor's cache, so
-the cost of reading the program is shared. The adjoint walks the same operations backwards, which applies the
-transposed elimination to the cotangent (lambda = A^-T g) without forming a Jacobian.
+A program runs as machine code where it can be compiled (:mod:`fluxkit.emu.kernels`), else interpreted
+(:mod:`fluxkit.emu.interpreter`); both give the same numbers up to rounding.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
-from numba import njit
 
-from fluxkit.emu.program import ADD, MULTIPLY, MULTIPLY_ADD, Program
+from fluxkit.emu.interpreter import interpret
+from fluxkit.emu.kernels import kernel
+from fluxkit.emu.program import Program
+from fluxkit.emu.tape import Tape
 from fluxkit.errors import FluxError, LabelingError
 
-LANES = 32
-_THREADS = 2
-_SMALLEST = 1e-300
-"""A total flux below this is no flux: its reciprocal would overflow."""
+_SMALL = 64
+"""Up to so many states a second thread costs more than it saves."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _forward(operations, first, work):
-    lanes = work.shape[1]
-    for k in range(operations.shape[0]):
-        kind, a, b, c = operations[k, 0], operations[k, 1], operations[k, 2], operations[k, 3]
-        d = first + k
-        if kind == MULTIPLY_ADD:
-            for lane in range(lanes):
-                work[d, lane] = work[c, lane] + work[a, lane] * work[b, lane]
-        elif kind == MULTIPLY:
-            for lane in range(lanes):
-                work[d, lane] = work[a, lane] * work[b, lane]
-        elif kind == ADD:
-            for lane in range(lanes):
-                work[d, lane] = work[a, lane] + work[b, lane]
-        else:  # a branch without flux: its reciprocal is taken as zero, so that nothing else is touched
-            for lane in range(lanes):
-                value = work[a, lane]
-                work[d, lane] = 1.0 / value if value > _SMALLEST else 0.0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _backward(operations, first, work, gradient):
-    """Walk backwards; what has been read is cleared, so that the array is zero again for the next block."""
-    lanes = work.shape[1]
-    for k in range(operations.shape[0] - 1, -1, -1):
-        kind, a, b, c = operations[k, 0], operations[k, 1], operations[k, 2], operations[k, 3]
-        d = first + k
-        if kind == MULTIPLY_ADD:
-            for lane in range(lanes):
-                cotangent = gradient[d, lane]
-                gradient[d, lane] = 0.0
-                gradient[c, lane] += cotangent
-                gradient[a, lane] += cotangent * work[b, lane]
-                gradient[b, lane] += cotangent * work[a, lane]
-        elif kind == MULTIPLY:
-            for lane in range(lanes):
-                cotangent = gradient[d, lane]
-                gradient[d, lane] = 0.0
-                gradient[a, lane] += cotangent * work[b, lane]
-                gradient[b, lane] += cotangent * work[a, lane]
-        elif kind == ADD:
-            for lane in range(lanes):
-                cotangent = gradient[d, lane]
-                gradient[d, lane] = 0.0
-                gradient[a, lane] += cotangent
-                gradient[b, lane] += cotangent
-        else:
-            for lane in range(lanes):
-                gradient[a, lane] -= gradient[d, lane] * work[d, lane] * work[d, lane]
-                gradient[d, lane] = 0.0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _run_block(operations, first, start, fluxes, inputs, constants, outputs, work, values):
-    """Run the lanes of one block, the states from ``start`` on; idle lanes repeat the last state.
-
-    Returns a state whose fluxes are not finite and non-negative, or -1.
-    """
-    wrong = -1
-    states, flux_count = fluxes.shape
-    input_count, lanes = inputs.shape[1], work.shape[1]
-    for i in range(constants.shape[0]):
-        work[flux_count + input_count + i, :] = constants[i]
-    for lane in range(lanes):
-        row = min(start + lane, states - 1)
-        source = row if inputs.shape[0] > 1 else 0
-        for i in range(flux_count):
-            value = fluxes[row, i]
-            if not 0.0 <= value < np.inf:
-                wrong = row
-            work[i, lane] = value
-        for i in range(input_count):
-            work[flux_count + i, lane] = inputs[source, i]
-    _forward(operations, first, work)
-    for lane in range(min(lanes, states - start)):
-        for i in range(outputs.shape[0]):
-            values[start + lane, i] = work[outputs[i], lane]
-    return wrong
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _pull_back_block(operations, first, start, outputs, cotangent, work, gradient, flux_gradient):
-    """Pull the cotangents of one block back through the values that ``_run_block`` left in the work array.
-
-    The gradient array is all zero before and after.
-    """
-    states, flux_count = flux_gradient.shape
-    count = min(work.shape[1], states - start)
-    for lane in range(count):
-        for i in range(outputs.shape[0]):
-            gradient[outputs[i], lane] += cotangent[start + lane, i]
-    _backward(operations, first, work, gradient)
-    for lane in range(count):
-        for i in range(flux_count):
-            flux_gradient[start + lane, i] = gradient[i, lane]
-    gradient[:first] = 0.0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _run_blocks(operations, first, fluxes, inputs, constants, outputs, cotangent, values, flux_gradient, lanes):
-    """Run states in blocks of lanes; with a cotangent of non-zero length also the adjoint."""
-    wrong = -1
-    adjoint = cotangent.shape[0] > 0
-    slots = first + operations.shape[0]
-    work = np.empty((slots, lanes))
-    gradient = np.zeros((slots if adjoint else 0, lanes))
-    for start in range(0, fluxes.shape[0], lanes):
-        wrong = max(wrong, _run_block(operations, first, start, fluxes, inputs, constants, outputs, work, values))
-        if adjoint:
-            _pull_back_block(operations, first, start, outputs, cotangent, work, gradient, flux_gradient)
-    return wrong
+def _threads() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="fluxkit-emu")
+    return ThreadPoolExecutor(_threads(), thread_name_prefix="fluxkit-emu")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without its threads and would wait for ever
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _lanes(states: int) -> int:
-    """Lanes of a block; fewer when there are few states avoid idle work."""
-    return int(min(LANES, max(4, -(-states // 4) * 4)))
+def run_tape(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> tuple[list[np.ndarray], bool]:
+    """Run a tape over some states.
+
+    Parameters
+    ----------
+    tape : Tape
+        The program.
+    inputs : sequence of numpy.ndarray
+        Contiguous arrays of one dtype, shape ``(state, width)``, or ``(1, width)`` where all states share the values.
+    states : int
+        Number of states.
+
+    Returns
+    -------
+    outputs : list of numpy.ndarray
+        Shape ``(state, width)`` each.
+    good : bool
+        Whether all values of the first input were finite and not negative.
+    """
+    outputs = [np.empty((states, len(slots)), dtype=inputs[0].dtype) for slots in tape.outputs]
+    if not states:
+        return outputs, True
+    code = kernel(tape, inputs[0].dtype.name)
+    if code is None:
+        return outputs, interpret(tape, inputs, outputs)
+    if states == 1:
+        return outputs, code.run(inputs, outputs, 0, 1)
+    if states < code.lanes:  # too few for a group of lanes: the last state is repeated
+        padded = [each if len(each) == 1 else _padded(each, code.lanes) for each in inputs]
+        wide = [np.empty((code.lanes, each.shape[1]), dtype=each.dtype) for each in outputs]
+        good = code.run(padded, wide, 0, code.lanes)
+        return [each[:states] for each in wide], good
+    if states <= _SMALL or _threads() == 1:
+        return outputs, code.run(inputs, outputs, 0, states)
+    parts = min(_threads(), states // code.lanes)
+    edges = [states * k // parts for k in range(parts + 1)]
+    results = _pool().map(lambda k: code.run(inputs, outputs, edges[k], edges[k + 1]), range(parts))
+    return outputs, all(list(results))
 
 
-def _run(program: Program, fluxes: np.ndarray, inputs: np.ndarray, cotangent: np.ndarray | None):
-    states = len(fluxes)
-    outputs = program.outputs.reshape(-1)
-    values = np.empty((states, len(outputs)))
-    flux_gradient = np.empty((states if cotangent is not None else 0, program.flux_count))
-    packed = np.empty((0, 0)) if cotangent is None else cotangent.reshape(states, len(outputs))
-    shared = (program.operations, program.first_operation)
-    lanes = _lanes(states)
-
-    def part(rows: slice) -> int:
-        own = inputs if len(inputs) == 1 else inputs[rows]
-        cut = packed if cotangent is None else packed[rows]
-        target = flux_gradient if cotangent is None else flux_gradient[rows]
-        wrong = _run_blocks(*shared, fluxes[rows], own, program.constants, outputs, cut, values[rows], target, lanes)
-        return wrong if wrong < 0 else rows.start + wrong
-
-    if states <= 2 * LANES:
-        wrong = part(slice(0, states))
-    else:
-        edges = np.linspace(0, -(-states // lanes), _THREADS + 1).astype(int) * lanes
-        rows = [slice(a, min(b, states)) for a, b in pairwise(edges) if a < states]
-        wrong = max(_pool().map(part, rows))
-    if wrong >= 0:
-        raise FluxError(_describe(program, fluxes[wrong], wrong))
-    return values.reshape(states, *program.outputs.shape), flux_gradient
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    wide = np.empty((count, rows.shape[1]), dtype=rows.dtype)
+    wide[: len(rows)] = rows
+    wide[len(rows) :] = rows[-1]
+    return wide
 
 
-def _arguments(program: Program, fluxes, inputs) -> tuple[np.ndarray, np.ndarray]:
-    fluxes = np.ascontiguousarray(fluxes, dtype=float)
+def _arguments(program: Program, fluxes, inputs, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
+    fluxes = np.ascontiguousarray(fluxes, dtype=dtype)
     if fluxes.ndim != 2 or fluxes.shape[1] != program.flux_count:
         raise FluxError(
             f"directed fluxes have shape {fluxes.shape}, but network {program.system.network.name!r} needs "
             f"(state, {program.flux_count}): forward of every reaction, then backward of the reversible ones."
         )
     inputs = program.input_values if inputs is None else inputs
-    inputs = np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=float)))
-    if inputs.shape[0] not in (1, len(fluxes)) or inputs.shape[1:] != program.input_values.shape:
+    inputs = np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=dtype)))
+    if inputs.ndim != 2 or len(inputs) not in (1, len(fluxes)) or inputs.shape[1] != len(program.input_values):
         raise LabelingError(
             f"input values have shape {inputs.shape}; give ({len(program.input_values)},) for all states or "
             f"{(len(fluxes), len(program.input_values))}, as Program.bind returns them."
@@ -195,60 +99,74 @@ def _arguments(program: Program, fluxes, inputs) -> tuple[np.ndarray, np.ndarray
     return fluxes, inputs
 
 
-def _describe(program: Program, fluxes: np.ndarray, state: int) -> str:
+def _refuse(program: Program, fluxes: np.ndarray) -> FluxError:
+    """Return the error that names the first directed flux that is negative or not finite."""
     network = program.system.network
     names = [
         *network.reaction_names,
         *(f"{each.name} (backward)" for each in network.reactions if each.reversible),
     ]
-    i = int(np.flatnonzero(~((fluxes >= 0) & (fluxes < np.inf)))[0])
-    return (
-        f"state {state}: directed flux {names[i]!r} is {fluxes[i]:g}; directed fluxes are finite and "
+    state, i = np.argwhere(~((fluxes >= 0) & (fluxes < np.inf)))[0]
+    return FluxError(
+        f"state {state}: directed flux {names[i]!r} is {fluxes[state, i]:g}; directed fluxes are finite and "
         "not negative (forward = max(net, 0) + exchange, backward = max(-net, 0) + exchange)."
     )
 
 
-def simulate_mids(program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
+def simulate_mids(
+    program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None, *, dtype: str = "float64"
+) -> np.ndarray:
     """Return the MIDs of all fragments.
 
     Parameters
     ----------
     program : Program
-        The compiled balances.
+        The eliminated balances.
     fluxes : numpy.ndarray
         Directed fluxes, shape ``(state, directed flux)``, non-negative, in any one unit.
     inputs : numpy.ndarray, optional
         Input values, shape ``(input,)`` or ``(state, input)``; those of the program by default.
+    dtype : {"float64", "float32"}
+        Precision of the computation and of the result.
 
     Returns
     -------
     numpy.ndarray
         Shape ``(state, experiment, value)``. The values of a fragment whose supply has no flux in a state
         are all zero, unless they follow without it: it has one possible source only, or none that carries
-        label.
+        label. The unlabeled share is one minus the rest, so that rounding may leave -1e-16 for zero.
 
     Raises
     ------
     FluxError
         A flux is negative or not finite, or the shape does not fit the network.
     """
-    return _run(program, *_arguments(program, fluxes, inputs), None)[0]
+    arrays = _arguments(program, fluxes, inputs, dtype)
+    (mids,), good = run_tape(program.tape, arrays, len(arrays[0]))
+    if not good:
+        raise _refuse(program, arrays[0])
+    return mids.reshape(-1, *program.shape)
 
 
 def pull_back(
-    program: Program, fluxes: np.ndarray, cotangent: np.ndarray, inputs: np.ndarray | None = None
+    program: Program,
+    fluxes: np.ndarray,
+    cotangent: np.ndarray,
+    inputs: np.ndarray | None = None,
+    *,
+    dtype: str = "float64",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the MIDs and the gradient of ``sum(cotangent * mids)`` with respect to the directed fluxes.
 
     Parameters
     ----------
     program : Program
-        The compiled balances.
+        The eliminated balances.
     fluxes : numpy.ndarray
         Directed fluxes, shape ``(state, directed flux)``.
     cotangent : numpy.ndarray
         Shape ``(state, experiment, value)``.
-    inputs : numpy.ndarray, optional
+    inputs, dtype
         As in :func:`simulate_mids`.
 
     Returns
@@ -264,16 +182,16 @@ def pull_back(
     FluxError
         As in :func:`simulate_mids`.
     """
-    arrays = _arguments(program, fluxes, inputs)
-    return _run(program, *arrays, _cotangent(program, len(arrays[0]), cotangent))
-
-
-def _cotangent(program: Program, states: int, cotangent: np.ndarray) -> np.ndarray:
-    cotangent = np.ascontiguousarray(cotangent, dtype=float)
-    expected = (states, *program.outputs.shape)
+    arrays = _arguments(program, fluxes, inputs, dtype)
+    cotangent = np.ascontiguousarray(cotangent, dtype=dtype)
+    expected = (len(arrays[0]), *program.shape)
     if cotangent.shape != expected:
         raise FluxError(f"the cotangent has shape {cotangent.shape}, but the MIDs have {expected}; give the same.")
-    return cotangent
+    packed = cotangent.reshape(len(cotangent), program.shape[0] * program.shape[1])
+    (mids, gradient), good = run_tape(program.adjoint, (*arrays, packed), len(arrays[0]))
+    if not good:
+        raise _refuse(program, arrays[0])
+    return mids.reshape(expected), gradient
 
 
 def simulate_with_pullback(
@@ -281,13 +199,12 @@ def simulate_with_pullback(
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Return the MIDs, and a function that pulls a cotangent back to the directed fluxes.
 
-    The same as :func:`pull_back` for a cotangent that depends on the MIDs. Up to 32 states, all values of the forward
-    run are kept, so that it is not repeated.
+    The same as :func:`pull_back` for a cotangent that depends on the MIDs.
 
     Parameters
     ----------
     program : Program
-        The compiled balances.
+        The eliminated balances.
     fluxes : numpy.ndarray
         Directed fluxes, shape ``(state, directed flux)``.
     inputs : numpy.ndarray, optional
@@ -306,50 +223,79 @@ def simulate_with_pullback(
     FluxError
         As in :func:`simulate_mids`.
     """
-    fluxes, inputs = _arguments(program, fluxes, inputs)
-    states = len(fluxes)
-    if not 0 < states <= LANES:
-        return _run(program, fluxes, inputs, None)[0], lambda cotangent: pull_back(program, fluxes, cotangent, inputs)[
-            1
-        ]
-    outputs = program.outputs.reshape(-1)
-    shared = (program.operations, program.first_operation, 0)
-    values = np.empty((states, len(outputs)))
-    work = np.empty((program.slot_count, _lanes(states)))
-    wrong = _run_block(*shared, fluxes, inputs, program.constants, outputs, work, values)
-    if wrong >= 0:
-        raise FluxError(_describe(program, fluxes[wrong], wrong))
-
-    def pullback(cotangent: np.ndarray) -> np.ndarray:
-        packed = _cotangent(program, states, cotangent).reshape(states, -1)
-        gradient = np.empty((states, program.flux_count))
-        _pull_back_block(*shared, outputs, packed, work, np.zeros(work.shape), gradient)
-        return gradient
-
-    return values.reshape(states, *program.outputs.shape), pullback
+    return simulate_mids(program, fluxes, inputs), lambda cotangent: pull_back(program, fluxes, cotangent, inputs)[1]
 
 
-def jacobian(program: Program, fluxes: np.ndarray, rows: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
-    """Return derivatives of linear combinations of the MIDs of one state with respect to the directed fluxes.
+def push_forward(
+    program: Program, fluxes: np.ndarray, directions: np.ndarray, inputs: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the derivatives of the MIDs along directions of the directed fluxes.
 
     Parameters
     ----------
     program : Program
-        The compiled balances.
+        The eliminated balances.
+    fluxes : numpy.ndarray
+        Directed fluxes, shape ``(state, directed flux)``.
+    directions : numpy.ndarray
+        Shape ``(direction, directed flux)`` for all states, or ``(state, direction, directed flux)``.
+    inputs : numpy.ndarray, optional
+        As in :func:`simulate_mids`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(state, direction, experiment, value)``.
+
+    Raises
+    ------
+    FluxError
+        As in :func:`simulate_mids`.
+    """
+    fluxes, inputs = _arguments(program, fluxes, inputs)
+    directions = np.ascontiguousarray(directions, dtype=float)
+    if directions.ndim not in (2, 3) or directions.shape[-1] != program.flux_count:
+        raise FluxError(
+            f"the directions have shape {directions.shape}; give (direction, {program.flux_count}), or one such array "
+            "for each state."
+        )
+    if directions.ndim == 3 and len(directions) != len(fluxes):
+        raise FluxError(f"there are directions for {len(directions)} states, but {len(fluxes)} states.")
+    result = np.empty((len(fluxes), directions.shape[-2], *program.shape))
+    for k in range(len(fluxes)):
+        own = directions if directions.ndim == 2 else directions[k]
+        shared = (fluxes[k : k + 1], inputs[k : k + 1] if len(inputs) > 1 else inputs)
+        (moved,), good = run_tape(program.tangent, (*shared, own), len(own))
+        if not good:
+            raise _refuse(program, fluxes)
+        result[k] = moved.reshape(result.shape[1:])
+    return result
+
+
+def jacobian(program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
+    """Return the derivatives of the MIDs of one state with respect to the directed fluxes.
+
+    Parameters
+    ----------
+    program : Program
+        The eliminated balances.
     fluxes : numpy.ndarray
         Directed fluxes of one state, shape ``(directed flux,)``.
-    rows : numpy.ndarray
-        Combinations, shape ``(row, experiment, value)``; each row is one lane of the adjoint.
     inputs : numpy.ndarray, optional
         Input values, shape ``(input,)``.
 
     Returns
     -------
     numpy.ndarray
-        Shape ``(row, directed flux)``.
+        Shape ``(experiment, value, directed flux)``.
+
+    Raises
+    ------
+    FluxError
+        As in :func:`simulate_mids`.
     """
     fluxes = np.asarray(fluxes, dtype=float)
     if fluxes.ndim != 1:
         raise FluxError(f"the Jacobian is that of one state, but the fluxes have shape {fluxes.shape}; give one row.")
-    repeated = np.broadcast_to(fluxes, (len(rows), len(fluxes)))
-    return pull_back(program, repeated, rows, inputs)[1]
+    moved = push_forward(program, fluxes[None], np.eye(program.flux_count), inputs)[0]
+    return np.moveaxis(moved, 0, -1)

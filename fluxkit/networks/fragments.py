@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from fluxkit.errors import LabelingError
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from fluxkit.networks.network import Network
 
 _FRAGMENT = re.compile(
-    r"(?P<metabolite>[A-Za-z_][\w.\-]*?)(?::(?P<elements>[CNH]+))?(?:\[(?P<positions>[\d,\s\-]+)\])?"
+    r"(?P<metabolite>[A-Za-z_][\w.\-]*?)(?::(?P<elements>[CNH]+|[CNH](?:\+[CNH])+))?(?:\[(?P<positions>[\d,\s\-]+)\])?"
 )
 
 
@@ -21,21 +22,36 @@ class Fragment:
     Parameters
     ----------
     name : str
-        As written: ``Glu.c``, ``Glu.c:CN``, ``Glu.c[2-5]``, ``Glc:H[1,6-7]``.
+        As written: ``Glu.c``, ``Glu.c:CN``, ``Glu.c:C+N``, ``Glu.c[2-5]``, ``Glc:H[1,6-7]``.
     metabolite : str
         Metabolite of the network.
     atoms : tuple of (element, position)
         Zero-based positions in the order of the network.
+    resolved : bool
+        Whether isotopes of different elements are told apart (``Glu.c:C+N``), or only the mass is seen.
     """
 
     name: str
     metabolite: str
     atoms: tuple[tuple[str, int], ...]
+    resolved: bool = False
 
     @property
     def size(self) -> int:
-        """Number of atoms; the MID has one value more."""
+        """Number of atoms: the largest mass shift."""
         return len(self.atoms)
+
+    @property
+    def isotopologues(self) -> tuple[tuple[int, ...], ...]:
+        """What each value of the distribution counts.
+
+        The mass shift, ``(0,), (1,), ...``; or, where isotopes are told apart, the heavy atoms of each element in
+        alphabetical order, ``(0, 0), (0, 1), ...``.
+        """
+        if not self.resolved:
+            return tuple((shift,) for shift in range(self.size + 1))
+        elements = [element for element, _ in self.atoms]
+        return tuple(product(*(range(elements.count(each) + 1) for each in sorted(set(elements)))))
 
 
 def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragment:
@@ -45,7 +61,7 @@ def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragme
     ----------
     text : str
         ``metabolite``, ``metabolite:elements`` or ``metabolite:element[positions]``; positions count the
-        atoms of one element from 1.
+        atoms of one element from 1. ``C+N`` instead of ``CN`` tells the isotopes of the elements apart.
     network : Network
         Network of the metabolite.
     elements : str
@@ -60,10 +76,11 @@ def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragme
     """
     match = _FRAGMENT.fullmatch(text.strip())
     if match is None:
-        raise LabelingError(f"cannot read fragment {text!r}; write 'Glu.c', 'Glu.c:CN' or 'Glu.c[2-5]'.")
+        raise LabelingError(f"cannot read fragment {text!r}; write 'Glu.c', 'Glu.c:CN', 'Glu.c:C+N' or 'Glu.c[2-5]'.")
     metabolite = network.require_metabolite(match["metabolite"], f"fragment {text!r}")
     counts = network.atom_counts[metabolite]
-    chosen = match["elements"] or elements
+    resolved = "+" in (match["elements"] or "")
+    chosen = (match["elements"] or elements).replace("+", "")
     if len(set(chosen)) != len(chosen):
         raise LabelingError(f"fragment {text!r}: the elements {chosen!r} repeat; name each element once.")
     missing = [each for each in chosen if not counts.get(each)]
@@ -74,7 +91,7 @@ def parse_fragment(text: str, network: "Network", elements: str = "C") -> Fragme
         )
     if match["positions"] is None:
         atoms = tuple((each, i) for each in chosen for i in range(counts.get(each, 0)))
-        return Fragment(text.strip(), metabolite, atoms)
+        return Fragment(text.strip(), metabolite, atoms, resolved)
     if len(chosen) != 1:
         raise LabelingError(f"fragment {text!r}: positions need one element; write '{metabolite}:{chosen[0]}[...]'.")
     positions = parse_positions(match["positions"], f"fragment {text!r}")

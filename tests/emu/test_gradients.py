@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fluxkit.emu import jacobian, pull_back, simulate_mids, simulate_with_pullback
+from fluxkit.emu import jacobian, pull_back, push_forward, simulate_mids, simulate_with_pullback
 from fluxkit.errors import FluxError
 from fluxkit.labeling import normalise_experiments
 from fluxkit.labeling.programs import labeling_program
@@ -32,7 +32,7 @@ def central_differences(function, fluxes):
 @given(labeled_networks(positive=True, experiments=2), SEEDS)
 def test_pull_back_equals_central_differences(case, seed):
     program, fluxes = program_of(case), case.fluxes
-    cotangent = np.random.default_rng(seed).standard_normal((1, *program.outputs.shape))
+    cotangent = np.random.default_rng(seed).standard_normal((1, *program.shape))
     mids, gradient = pull_back(program, fluxes[None], cotangent)
     np.testing.assert_array_equal(mids, simulate_mids(program, fluxes[None]))
     expected = central_differences(lambda v: np.sum(cotangent * simulate_mids(program, v[None])), fluxes)
@@ -47,7 +47,7 @@ def test_pull_back_equals_the_dense_implicit_adjoint(case, seed):
     reference = DenseEmu(case.network, keys)
     used = {each for ways in reference.sources.values() for _, _, source in ways for each in source}
     inputs = input_mids(case.network, used - set(reference.sources), case.inputs[0])
-    cotangent = np.random.default_rng(seed).standard_normal((1, *program.outputs.shape))
+    cotangent = np.random.default_rng(seed).standard_normal((1, *program.shape))
     wanted: dict = {}
     for key, each in zip(keys, split(case, cotangent[0, 0]), strict=True):
         wanted[key] = wanted.get(key, 0) + each
@@ -60,17 +60,43 @@ def test_pull_back_equals_the_dense_implicit_adjoint(case, seed):
 @given(labeled_networks(positive=True, experiments=2))
 def test_jacobian_equals_central_differences(case):
     program = program_of(case)
-    rows = np.eye(program.outputs.size).reshape(-1, *program.outputs.shape)
-    expected = central_differences(lambda v: simulate_mids(program, v[None]).ravel(), case.fluxes)
-    np.testing.assert_allclose(jacobian(program, case.fluxes, rows), expected, rtol=1e-5, atol=1e-6)
+    expected = central_differences(lambda v: simulate_mids(program, v[None])[0], case.fluxes)
+    np.testing.assert_allclose(jacobian(program, case.fluxes), expected, rtol=1e-5, atol=1e-6)
+
+
+@FEW
+@given(labeled_networks(), SEEDS)
+def test_jacobian_and_pull_back_are_one_matrix(case, seed):
+    program = program_of(case)
+    cotangent = np.random.default_rng(seed).standard_normal((1, *program.shape))
+    gradient = pull_back(program, case.fluxes[None], cotangent)[1][0]
+    slope = jacobian(program, case.fluxes)
+    np.testing.assert_allclose(np.tensordot(cotangent[0], slope, 2), gradient, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("directions", [1, 5, 8, 40, 200])
+def test_directions_of_many_states_are_those_of_each(directions):
+    program, fluxes, _ = pullback_case(3)
+    own = np.random.default_rng(2).standard_normal((3, directions, program.flux_count))
+    together = push_forward(program, fluxes, own)
+    for k in range(3):
+        expected = np.einsum("evf,df->dev", jacobian(program, fluxes[k]), own[k])
+        np.testing.assert_allclose(together[k], expected, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(push_forward(program, fluxes[k : k + 1], own[k])[0], together[k])
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (4, 2, 112), (112,)])
+def test_directions_of_a_wrong_shape_are_refused(shape):
+    program, fluxes, _ = pullback_case(3)
+    with pytest.raises(FluxError, match="direction"):
+        push_forward(program, fluxes, np.ones(shape))
 
 
 @FEW
 @given(labeled_networks())
 def test_scaling_all_fluxes_is_a_direction_without_slope(case):
     program = program_of(case)
-    rows = np.eye(program.outputs.size).reshape(-1, *program.outputs.shape)
-    slope = jacobian(program, case.fluxes, rows) @ case.fluxes
+    slope = jacobian(program, case.fluxes) @ case.fluxes
     np.testing.assert_allclose(slope, 0, atol=1e-12)
 
 
@@ -78,7 +104,7 @@ def test_scaling_all_fluxes_is_a_direction_without_slope(case):
 @given(labeled_networks(), SEEDS)
 def test_gradients_are_finite_where_fluxes_are_zero(case, seed):
     program = program_of(case)
-    cotangent = np.random.default_rng(seed).standard_normal((1, *program.outputs.shape))
+    cotangent = np.random.default_rng(seed).standard_normal((1, *program.shape))
     assert np.isfinite(pull_back(program, case.fluxes[None], cotangent)[1]).all()
 
 
@@ -90,7 +116,7 @@ def pullback_case(states, seed=0):
     program = labeling_program(network, fragments, tuple(tracers.values()))
     rng = np.random.default_rng(seed)
     fluxes = rng.uniform(0.1, 100, (states, program.flux_count))
-    return program, fluxes, rng.standard_normal((2, states, *program.outputs.shape))
+    return program, fluxes, rng.standard_normal((2, states, *program.shape))
 
 
 @pytest.mark.parametrize("states", [1, 4, 7, 16, 32, 33, 100])

@@ -29,9 +29,9 @@ def supplied(case: Labeled) -> set[str]:
 
 @FEW
 @given(labeled_networks(experiments=2))
-def test_mids_sum_to_one_and_are_not_negative(case):
+def test_mids_sum_to_one_and_are_not_negative_beyond_rounding(case):
     values = simulated(case)
-    assert (values >= 0).all()
+    assert (values >= -1e-14).all()  # the unlabeled share is one minus the rest
     for fragment, mid in zip(case.fragments, split(case, values), strict=True):
         if fragment.metabolite in supplied(case):
             np.testing.assert_allclose(mid.sum(axis=-1), 1, rtol=0, atol=1e-12)

@@ -237,7 +237,7 @@ def test_unknown_names_come_with_the_nearest_ones():
         ("Glu.c:CC", "fragment 'Glu.c:CC': the elements 'CC' repeat; name each element once."),
         ("Glu.c:CN[1]", "positions need one element; write 'Glu.c:C[...]'."),
         ("NH3", "NH3 has no C atoms"),
-        ("Glu c", "cannot read fragment 'Glu c'; write 'Glu.c', 'Glu.c:CN' or 'Glu.c[2-5]'."),
+        ("Glu c", "cannot read fragment 'Glu c'; write 'Glu.c', 'Glu.c:CN', 'Glu.c:C+N' or 'Glu.c[2-5]'."),
     ],
 )
 def test_wrong_fragments_are_refused(text, message):

@@ -1,0 +1,122 @@
+"""Derivatives of a straight-line program, as straight-line programs.
+
+Both walk the operations of the elimination once and apply the chain rule to each: no system is solved again, and no
+Jacobian is formed to find a gradient. A gradient costs two operations for each operation of the program.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fluxkit.emu.tape import (
+    ADD,
+    ARITY,
+    FLOWS,
+    MULTIPLY,
+    MULTIPLY_ADD,
+    MULTIPLY_SUBTRACT,
+    RECIPROCAL,
+    Slot,
+    Tape,
+    TapeBuilder,
+)
+
+
+def adjoint(tape: Tape) -> Tape:
+    """Return the program that pulls a cotangent back.
+
+    Parameters
+    ----------
+    tape : Tape
+        A program with one output array.
+
+    Returns
+    -------
+    Tape
+        Inputs: those of the tape, then the cotangent of its output. Outputs: that of the tape, then the gradient by
+        its first input array.
+    """
+    builder = TapeBuilder(tape.inputs)
+    slots, active = _replay(tape, builder)
+    one = builder.constant(1.0)
+    gradient: dict[int, Slot] = {}
+
+    def give(slot: int, left: Slot, right: Slot, *, negative: bool = False) -> None:
+        if active[slot]:
+            change = builder.multiply_subtract if negative else builder.multiply_add
+            gradient[slot] = change(gradient.get(slot), left, right)
+
+    for j, slot in enumerate(tape.outputs[0].tolist()):
+        give(slot, builder.input(len(tape.inputs), j), one)
+    for index in range(len(tape.operations) - 1, -1, -1):
+        target = tape.first_operation + index
+        cotangent = gradient.pop(target, None)
+        if cotangent is None:
+            continue
+        kind, a, b, c = tape.operations[index].tolist()
+        if kind in (MULTIPLY, MULTIPLY_ADD, MULTIPLY_SUBTRACT):
+            give(a, cotangent, slots[b], negative=kind == MULTIPLY_SUBTRACT)
+            give(b, cotangent, slots[a], negative=kind == MULTIPLY_SUBTRACT)
+            if kind != MULTIPLY:
+                give(c, cotangent, one)
+        elif kind == ADD:
+            give(a, cotangent, one)
+            give(b, cotangent, one)
+        elif kind == RECIPROCAL:
+            give(a, cotangent, builder.multiply(slots[target], slots[target]), negative=True)
+    by_first = [gradient.get(i) for i in range(tape.inputs[0])]
+    return builder.finish([[slots[slot] for slot in tape.outputs[0]], by_first])
+
+
+def tangent(tape: Tape) -> Tape:
+    """Return the program that pushes a direction forward.
+
+    Parameters
+    ----------
+    tape : Tape
+        A program with one output array.
+
+    Returns
+    -------
+    Tape
+        Inputs: those of the tape, then a direction of its first input array. Output: the derivative of the output
+        along the direction.
+    """
+    builder = TapeBuilder(tape.inputs)
+    slots, _ = _replay(tape, builder)
+    moved: dict[int, Slot] = {i: builder.input(len(tape.inputs), i) for i in range(tape.inputs[0])}
+    for index, (kind, a, b, c) in enumerate(tape.operations.tolist()):
+        target = tape.first_operation + index
+        if kind in (MULTIPLY, MULTIPLY_ADD, MULTIPLY_SUBTRACT):
+            step = builder.multiply_subtract if kind == MULTIPLY_SUBTRACT else builder.multiply_add
+            change = None if kind == MULTIPLY else moved.get(c)
+            change = step(step(change, moved.get(a), slots[b]), moved.get(b), slots[a])
+        elif kind == ADD:
+            change = builder.add(moved.get(a), moved.get(b))
+        elif kind == RECIPROCAL:
+            square = builder.multiply(slots[target], slots[target])
+            change = builder.multiply_subtract(None, moved.get(a), square)
+        else:
+            change = None
+        if change is not None:
+            moved[target] = change
+    finished = builder.finish([[moved.get(slot) for slot in tape.outputs[0].tolist()]])
+    first = finished.first_constant - finished.inputs[-1]
+    depends = ((finished.operations[:, 1:] >= first) & (finished.operations[:, 1:] < finished.first_constant)).any(1)
+    return replace(finished, fixed=int(np.argmax(depends)) if depends.any() else 0)
+
+
+def _replay(tape: Tape, builder: TapeBuilder) -> tuple[list[Slot], np.ndarray]:
+    """Repeat the operations in a builder; return their slots there, and which depend on the first input array."""
+    slots: list[Slot] = [builder.input(k, i) for k, width in enumerate(tape.inputs) for i in range(width)]
+    slots += [builder.constant(value) if value else None for value in tape.constants.tolist()]
+    active = np.zeros(tape.slot_count, dtype=bool)
+    active[: tape.inputs[0]] = True
+    make = (builder.multiply, builder.add, builder.multiply_add, builder.multiply_subtract)
+    make = (*make, builder.reciprocal, builder.flows)
+    for index, (kind, *arguments) in enumerate(tape.operations.tolist()):
+        used = arguments[: ARITY[kind]]
+        order = (used[2], used[0], used[1]) if len(used) == 3 else used
+        slots.append(make[kind](*(slots[each] for each in order)))
+        active[tape.first_operation + index] = kind != FLOWS and any(active[each] for each in used)
+    return slots, active
