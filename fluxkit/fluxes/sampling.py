@@ -1,10 +1,10 @@
 """Draws from a normal distribution cut by a polytope: hit-and-run on many chains at once."""
 
 import numpy as np
+from numba import njit
 from scipy.special import ndtr, ndtri
 
 BLOCK = 512  # chains at a time: their distances to the walls stay in the cache
-_CLOSEST = 1e-300  # distance to a wall
 _FAR = -30.0  # sd: beyond the digits of the normal distribution function, where its tail is exponential
 
 
@@ -68,25 +68,42 @@ def _sweep(
     """Move every chain once along each of ``free`` orthogonal lines, in place."""
     free, chains = points.shape
     lines = np.linalg.qr(rng.standard_normal((free, free)))[0]
-    rates, curvatures = walls @ lines, lines.T @ precision @ lines
+    rates, curvatures = (walls @ lines).T.copy(), lines.T @ precision @ lines
     position = lines.T @ points  # coordinates along the lines: a step changes one row
     slopes = lines.T @ linear
-    slack = np.maximum(offsets[:, None] - walls @ points, _CLOSEST)  # anew, so that rounding does not add up
-    buffer = np.empty_like(slack)
+    slack = offsets[:, None] - walls @ points  # anew, so that rounding does not add up
     uniform = rng.random((free, chains))
+    low, high = np.empty(chains), np.empty(chains)
+    step, before = np.zeros(chains), np.zeros(len(offsets))
     for k in range(free):
-        rate = rates[:, k, None]
-        np.divide(rate, slack, out=buffer)
-        low, high = 1 / buffer.min(axis=0), 1 / buffer.max(axis=0)
+        _move_and_look(slack, before, step, rates[k], low, high)
         slope = slopes[k] - curvatures[k] @ position
         step = _line_draw(low, high, curvatures[k, k], slope, uniform[k])
         position[k] += step
-        np.multiply(rate, step, out=buffer)
-        np.subtract(slack, buffer, out=slack)
-        np.maximum(slack, _CLOSEST, out=slack)
+        before = rates[k]
     moved = lines @ position
     inside = (walls @ moved < offsets[:, None]).all(axis=0)
     points[:, inside] = moved[:, inside]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _move_and_look(slack, before, step, rate, low, high):
+    """Take the last step of every chain, then see how far it may go along the next line, in one pass.
+
+    ``slack``, shape (wall, chain), shrinks by ``before``, shape (wall,), times ``step``, shape (chain,). The
+    next line shrinks it by ``rate``, shape (wall,): the next step lies between ``low`` and ``high``, shape (chain,).
+    """
+    low[:], high[:] = -np.inf, np.inf
+    for w in range(slack.shape[0]):
+        reach = 1.0 / rate[w]
+        for c in range(slack.shape[1]):
+            slack[w, c] = max(slack[w, c] - before[w] * step[c], 0.0)
+        if rate[w] > 0.0:
+            for c in range(slack.shape[1]):
+                high[c] = min(high[c], slack[w, c] * reach)
+        elif rate[w] < 0.0:
+            for c in range(slack.shape[1]):
+                low[c] = max(low[c], slack[w, c] * reach)
 
 
 def _line_draw(
