@@ -88,7 +88,7 @@ class Balances:
                 else:
                     outer[i] = self.tape.add(outer[i], weight)
                     supply[i].append((weight, self.mids(source)))
-        unlabeled = {SUM: self.tape.constant(1.0)}
+        unlabeled: Vector = {SUM: self.tape.constant(1.0)}
         if all(mid == unlabeled for terms in supply for _, mid in terms):
             for source in index:
                 self._known[source] = unlabeled

@@ -7,7 +7,7 @@ A program runs as machine code where it can be compiled (:mod:`fluxkit.emu.kerne
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _SMALL = 64
 """Up to so many states a second thread costs more than it saves."""
 
 
+@cache
 def _threads() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -89,6 +90,8 @@ def _arguments(program: Program, fluxes, inputs, dtype: str = "float64") -> tupl
             f"directed fluxes have shape {fluxes.shape}, but network {program.system.network.name!r} needs "
             f"(state, {program.flux_count}): forward of every reaction, then backward of the reversible ones."
         )
+    if inputs is None and dtype == "float64":
+        return fluxes, program.input_values[None]
     inputs = program.input_values if inputs is None else inputs
     inputs = np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=dtype)))
     if inputs.ndim != 2 or len(inputs) not in (1, len(fluxes)) or inputs.shape[1] != len(program.input_values):

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -74,19 +75,19 @@ class Kernel:
         bool
             Whether all values of the first input were finite and not negative.
         """
-        alone = last - first == 1
-        arguments: list[int] = [0, self.lanes] if alone else [first, last]
+        if last - first == 1:  # all lanes repeat the one state: no array has a stride
+            bounds, rows = [0, self.lanes], [(_address(each, first), 0) for each in (*inputs, *outputs)]
+        else:
+            bounds = [first, last]
+            rows = [(_address(each), each.shape[1] if len(each) > 1 else 0) for each in (*inputs, *outputs)]
         resumes = self._has_fixed and all(len(each) == 1 for each in inputs[:-1])
-        arguments += [int(resumes), self._scratch()]
-        for each in inputs:
-            stride = each.shape[1] if len(each) > 1 else 0
-            offset = first * stride * each.itemsize if alone else 0
-            arguments += [each.ctypes.data + offset, 0 if alone else stride]
-        for each in outputs:
-            stride = each.shape[1]
-            offset = first * stride * each.itemsize if alone else 0
-            arguments += [each.ctypes.data + offset, 0 if alone else stride]
-        return self._run(*arguments) == 0
+        return self._run(*bounds, resumes, self._scratch(), *chain.from_iterable(rows)) == 0
+
+
+def _address(array: np.ndarray, row: int = 0) -> int:
+    """Return where a row begins in memory; the only row, where all states share it."""
+    start: int = array.__array_interface__["data"][0]
+    return start + row * array.strides[0] if row and len(array) > 1 else start
 
 
 def kernel(tape: Tape, dtype: str) -> Kernel | None:

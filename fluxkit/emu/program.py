@@ -41,18 +41,18 @@ class Program:
     def _pattern(self) -> "_InputPattern":
         return _InputPattern(self.system, self.inputs)
 
-    @property
+    @cached_property
     def input_values(self) -> np.ndarray:
         """Values of the inputs that were not folded, shape ``(input,)``."""
         return self._pattern.values
 
-    @property
+    @cached_property
     def flux_count(self) -> int:
         """Number of directed fluxes."""
         network = self.system.network
         return len(network.reactions) + int(network.reversible.sum())
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """Shape of the MIDs of one state: experiments, values of all fragments one after another."""
         return len(self.inputs), sum(len(each.isotopologues) for each in self.system.fragments)
