@@ -1,18 +1,26 @@
 """How label flows through a network at metabolic steady state."""
 
 from fluxkit.emu.decomposition import Emu, EmuSystem, decompose
-from fluxkit.emu.engine import jacobian, pull_back, push_forward, simulate_mids, simulate_with_pullback
+from fluxkit.emu.derivatives import gradient, tangent
+from fluxkit.emu.engine import jacobian, pull_back, push_forward, run_tape, simulate_mids, simulate_with_pullback
 from fluxkit.emu.program import Program, build_program
+from fluxkit.emu.tape import Slot, Tape, TapeBuilder
 
 __all__ = [
     "Emu",
     "EmuSystem",
     "Program",
+    "Slot",
+    "Tape",
+    "TapeBuilder",
     "build_program",
     "decompose",
+    "gradient",
     "jacobian",
     "pull_back",
     "push_forward",
+    "run_tape",
     "simulate_mids",
     "simulate_with_pullback",
+    "tangent",
 ]

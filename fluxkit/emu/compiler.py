@@ -18,8 +18,10 @@ from llvmlite import binding as llvm
 from fluxkit.emu import lanes
 from fluxkit.emu.tape import ADD, ARITY, MULTIPLY, MULTIPLY_ADD, MULTIPLY_SUBTRACT, RECIPROCAL, SMALLEST, Tape
 
-CHUNK = 400
+CHUNK = 200
 """Operations compiled as one function; compiling takes longer than linearly in it."""
+EFFORT = 0
+"""Level of LLVM's code generator: a higher one takes four times as long for code that is a tenth faster."""
 _TYPES = {"float64": ("double", 8), "float32": ("float", 4)}
 
 
@@ -28,7 +30,7 @@ def _target_machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, codemodel="jitdefault"
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=EFFORT, codemodel="jitdefault"
     )
 
 

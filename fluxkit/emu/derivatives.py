@@ -4,6 +4,7 @@ Both walk the operations of the elimination once and apply the chain rule to eac
 Jacobian is formed to find a gradient. A gradient costs two operations for each operation of the program.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,22 +23,52 @@ from fluxkit.emu.tape import (
 )
 
 
-def adjoint(tape: Tape) -> Tape:
+def adjoint(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
     """Return the program that pulls a cotangent back.
 
     Parameters
     ----------
     tape : Tape
         A program with one output array.
+    by : sequence of int
+        Input arrays that the gradient is taken by.
 
     Returns
     -------
     Tape
         Inputs: those of the tape, then the cotangent of its output. Outputs: that of the tape, then the gradient by
-        its first input array.
+        each of the input arrays.
     """
     builder = TapeBuilder(tape.inputs)
-    slots, active = _replay(tape, builder)
+    slots, active = _replay(tape, builder, by)
+    width = len(tape.outputs[0])
+    return _pull_back(tape, builder, slots, active, [builder.input(len(tape.inputs), j) for j in range(width)], by)
+
+
+def gradient(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
+    """Return the program that gives a single value and its gradient.
+
+    Parameters
+    ----------
+    tape : Tape
+        A program whose one output is a single value.
+    by : sequence of int
+        Input arrays that the gradient is taken by.
+
+    Returns
+    -------
+    Tape
+        Inputs: those of the tape. Outputs: the value, then the gradient by each of the input arrays.
+    """
+    builder = TapeBuilder(tape.inputs)
+    slots, active = _replay(tape, builder, by)
+    return _pull_back(tape, builder, slots, active, [builder.constant(1.0)], by)
+
+
+def _pull_back(
+    tape: Tape, builder: TapeBuilder, slots: list[Slot], active: np.ndarray, cotangents: list[Slot], by: Sequence[int]
+) -> Tape:
+    """Walk a repeated tape backwards with the cotangents of its outputs."""
     one = builder.constant(1.0)
     gradient: dict[int, Slot] = {}
 
@@ -46,8 +77,8 @@ def adjoint(tape: Tape) -> Tape:
             change = builder.multiply_subtract if negative else builder.multiply_add
             gradient[slot] = change(gradient.get(slot), left, right)
 
-    for j, slot in enumerate(tape.outputs[0].tolist()):
-        give(slot, builder.input(len(tape.inputs), j), one)
+    for slot, cotangent in zip(tape.outputs[0].tolist(), cotangents, strict=True):
+        give(slot, cotangent, one)
     for index in range(len(tape.operations) - 1, -1, -1):
         target = tape.first_operation + index
         cotangent = gradient.pop(target, None)
@@ -64,27 +95,31 @@ def adjoint(tape: Tape) -> Tape:
             give(b, cotangent, one)
         elif kind == RECIPROCAL:
             give(a, cotangent, builder.multiply(slots[target], slots[target]), negative=True)
-    by_first = [gradient.get(i) for i in range(tape.inputs[0])]
-    return builder.finish([[slots[slot] for slot in tape.outputs[0]], by_first])
+    starts = np.cumsum([0, *tape.inputs])
+    rows = [[gradient.get(i) for i in range(starts[k], starts[k + 1])] for k in by]
+    return builder.finish([[slots[slot] for slot in tape.outputs[0].tolist()], *rows])
 
 
-def tangent(tape: Tape) -> Tape:
+def tangent(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
     """Return the program that pushes a direction forward.
 
     Parameters
     ----------
     tape : Tape
         A program with one output array.
+    by : sequence of int
+        Input arrays that move.
 
     Returns
     -------
     Tape
-        Inputs: those of the tape, then a direction of its first input array. Output: the derivative of the output
-        along the direction.
+        Inputs: those of the tape, then one direction of the moving input arrays, joined. Output: the derivative of
+        the output along the direction.
     """
     builder = TapeBuilder(tape.inputs)
-    slots, _ = _replay(tape, builder)
-    moved: dict[int, Slot] = {i: builder.input(len(tape.inputs), i) for i in range(tape.inputs[0])}
+    slots, active = _replay(tape, builder, by)
+    moving = np.flatnonzero(active[: tape.first_constant]).tolist()
+    moved: dict[int, Slot] = {slot: builder.input(len(tape.inputs), i) for i, slot in enumerate(moving)}
     for index, (kind, a, b, c) in enumerate(tape.operations.tolist()):
         target = tape.first_operation + index
         if kind in (MULTIPLY, MULTIPLY_ADD, MULTIPLY_SUBTRACT):
@@ -106,12 +141,14 @@ def tangent(tape: Tape) -> Tape:
     return replace(finished, fixed=int(np.argmax(depends)) if depends.any() else 0)
 
 
-def _replay(tape: Tape, builder: TapeBuilder) -> tuple[list[Slot], np.ndarray]:
-    """Repeat the operations in a builder; return their slots there, and which depend on the first input array."""
+def _replay(tape: Tape, builder: TapeBuilder, by: Sequence[int]) -> tuple[list[Slot], np.ndarray]:
+    """Repeat the operations in a builder; return their slots there, and which depend on the moving input arrays."""
     slots: list[Slot] = [builder.input(k, i) for k, width in enumerate(tape.inputs) for i in range(width)]
     slots += [builder.constant(value) if value else None for value in tape.constants.tolist()]
     active = np.zeros(tape.slot_count, dtype=bool)
-    active[: tape.inputs[0]] = True
+    starts = np.cumsum([0, *tape.inputs])
+    for k in by:
+        active[starts[k] : starts[k + 1]] = True
     make = (builder.multiply, builder.add, builder.multiply_add, builder.multiply_subtract)
     make = (*make, builder.reciprocal, builder.flows)
     for index, (kind, *arguments) in enumerate(tape.operations.tolist()):

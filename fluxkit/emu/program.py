@@ -75,7 +75,23 @@ class Program:
     @cached_property
     def tape(self) -> Tape:
         """From directed fluxes and input values to MIDs, one experiment after another."""
-        return _write_tape(self.system, self._pattern)
+        builder = TapeBuilder((self.flux_count, len(self.input_values)))
+        return builder.finish([self.write(builder)])
+
+    def write(self, builder: TapeBuilder) -> list[Slot]:
+        """Write the program on a tape whose first two inputs are directed fluxes and input values.
+
+        Parameters
+        ----------
+        builder : TapeBuilder
+            Collects the operations.
+
+        Returns
+        -------
+        list of Slot
+            The MIDs of all fragments, one experiment after another.
+        """
+        return _write(builder, self.system, self._pattern)
 
     @cached_property
     def adjoint(self) -> Tape:
@@ -151,10 +167,9 @@ class _InputPattern:
         return np.array([np.ravel(inputs[e][emu])[place] for e, emu, place in self.free], dtype=float)
 
 
-def _write_tape(system: EmuSystem, pattern: _InputPattern) -> Tape:
+def _write(tape: TapeBuilder, system: EmuSystem, pattern: _InputPattern) -> list[Slot]:
     network = system.network
     count = len(network.reactions) + int(network.reversible.sum())
-    tape = TapeBuilder((count, len(pattern.values)))
     one = tape.constant(1.0)
     inputs: dict[Emu, Vector] = {emu: {SUM: one} for emu in system.inputs}
     keys = {emu: _keys(system, emu.atoms) for emu in system.inputs}
@@ -175,4 +190,4 @@ def _write_tape(system: EmuSystem, pattern: _InputPattern) -> Tape:
                 seen = place if fragment.resolved else sum(key)  # elements that are not told apart add up
                 row[seen] = tape.add(row[seen], mid.get((experiment, *key)))
             values += row
-    return tape.finish([values])
+    return values

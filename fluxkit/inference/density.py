@@ -5,7 +5,6 @@ exchange flux, and one coordinate per unknown share or dilution of the measureme
 and standard normal under the prior, up to the stated correction of the exchange coordinate.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,23 +12,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from fluxkit.emu import Program, pull_back, simulate_with_pullback
+from fluxkit.emu import Program, simulate_mids
 from fluxkit.fluxes import FluxSpace
 from fluxkit.labeling import MeasurementModel
+from fluxkit.labeling.likelihood import Likelihood
 
 _INVERSE_SQRT_2PI = 1 / np.sqrt(2 * np.pi)
 
 
-class _Model(NamedTuple):
-    """One simulation of some points, with everything that the chain rule needs."""
+class _State(NamedTuple):
+    """Fluxes and weights at some points, with what the chain rule needs."""
 
     net: np.ndarray
     slope: np.ndarray
     fluxes: np.ndarray
-    mids: np.ndarray
-    by_fluxes: Callable[[np.ndarray], np.ndarray]
-    prediction: np.ndarray
-    back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    weights: np.ndarray
     exchange_prior: tuple[np.ndarray, np.ndarray]
 
 
@@ -74,10 +71,6 @@ class FluxDensity:
         return np.where(self.censored, self.limit.ravel()[self.known], self.measured.ravel()[self.known])
 
     @cached_property
-    def _scale(self) -> np.ndarray:
-        return 1.0 / self.sd.ravel()[self.known]
-
-    @cached_property
     def _floor(self) -> np.ndarray:
         """Smallest net flux: rounding must not turn an irreversible reaction round."""
         return np.where(self.space.network.reversible, -np.inf, 0.0)
@@ -94,11 +87,6 @@ class FluxDensity:
     def _varying(self) -> np.ndarray:
         return np.flatnonzero(self.space.exchange_scale.varies)
 
-    @cached_property
-    def _least(self) -> np.ndarray:
-        """Smallest residual of each datum: a censored zero counts only what exceeds its limit."""
-        return np.where(self.censored, 0.0, -np.inf)
-
     @property
     def size(self) -> int:
         """Number of coordinates of a point."""
@@ -110,22 +98,17 @@ class FluxDensity:
         second = first + self.space.exchange_scale.size
         return points[..., :first], points[..., first:second], points[..., second:]
 
-    def _model(self, points: np.ndarray) -> "_Model":
-        z, y, w = self.split(points)
-        net = self.space.net(z)
-        exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
-        net = np.maximum(net, self._floor)
-        fluxes = self._directed(net, exchange)
-        mids, by_fluxes = simulate_with_pullback(self.program, fluxes)
-        prediction, back = self.measurement.value_and_pullback(mids, ndtr(w))
-        return _Model(net, slope, fluxes, mids, by_fluxes, prediction, back, (log_prior, by_y))
+    @cached_property
+    def likelihood(self) -> Likelihood:
+        """The likelihood of the data by directed fluxes and weights."""
+        sd = self.sd.ravel()[self.known]
+        return Likelihood(self.program, self.measurement, self.known, self._expected, sd, self.censored)
 
-    def _residual(self, prediction: np.ndarray) -> np.ndarray:
-        """Standardised residuals ``(model - measured) / sd`` of the data, shape ``(n, datum)``; a censored zero
-        counts only what exceeds its limit.
-        """
-        model = prediction.reshape(len(prediction), -1)[:, self.known]
-        return np.maximum((model - self._expected) * self._scale, self._least)
+    def _state(self, points: np.ndarray) -> _State:
+        z, y, w = self.split(points)
+        exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
+        net = np.maximum(self.space.net(z), self._floor)
+        return _State(net, slope, self._directed(net, exchange), ndtr(w), (log_prior, by_y))
 
     def _directed(self, net: np.ndarray, exchange: np.ndarray) -> np.ndarray:
         """Return directed fluxes; :func:`fluxkit.fluxes.directed_fluxes` without its checks and copies."""
@@ -145,12 +128,6 @@ class FluxDensity:
         by_exchange = forward.take(back, axis=1) + backward
         return np.concatenate([by_net, by_exchange.take(self._varying, axis=1) * slope], axis=1)
 
-    def _cotangent(self, rows: np.ndarray) -> np.ndarray:
-        """Spread weights of the data ``(n, datum)`` over the prediction ``(n, experiment, isotopologue)``."""
-        full = np.zeros((len(rows), self.measured.size))
-        full[:, self.known] = rows
-        return full.reshape(len(rows), *self.measured.shape)
-
     def log_density(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return log posterior density ``(n,)`` and gradient ``(n, parameter)`` of points ``(n, parameter)``.
 
@@ -159,17 +136,13 @@ class FluxDensity:
         lost = np.asarray(~np.isfinite(points).all(axis=1))
         if lost.any():
             points = np.where(lost[:, None], 0.0, points)
-        model = self._model(points)
-        residual = self._residual(model.prediction)
-        value, gradient = self._log_prior(points, *model.exchange_prior)
-        by_mids, by_weights = model.back(self._cotangent(-residual * self._scale))
-        by_fluxes = model.by_fluxes(by_mids)
+        state = self._state(points)
+        prior, gradient = self._log_prior(points, *state.exchange_prior)
+        value, by_fluxes, by_weights = self.likelihood.log_likelihood(state.fluxes, state.weights)
         shape = len(self.space.free) + self.space.exchange_scale.size
-        gradient[:, :shape] += self._flux_gradient(model.net, model.slope, by_fluxes)
-        w = points[:, shape:]
-        gradient[:, shape:] += by_weights * np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI
-        value = value - 0.5 * np.einsum("nd,nd->n", residual, residual)
-        return np.where(lost, -np.inf, value), gradient
+        gradient[:, :shape] += self._flux_gradient(state.net, state.slope, by_fluxes)
+        gradient[:, shape:] += by_weights * _normal_density(points[:, shape:])
+        return np.where(lost, -np.inf, value + prior), gradient
 
     def log_prior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return log prior density ``(n,)`` and its gradient ``(n, parameter)``, up to a constant."""
@@ -182,34 +155,48 @@ class FluxDensity:
         return value, np.concatenate([-miss @ self.space.prior_matrix, gradient_y, -w], axis=1)
 
     def residuals(self, points: np.ndarray) -> np.ndarray:
-        """Return standardised residuals of the data, shape ``(n, datum)``."""
-        return self._residual(self._model(points).prediction)
+        """Return standardised residuals ``(model - measured) / sd`` of the data, shape ``(n, datum)``.
+
+        A censored zero counts only what exceeds its limit.
+        """
+        state = self._state(points)
+        return self.likelihood.residuals(state.fluxes, state.weights)
 
     def prediction(self, points: np.ndarray) -> np.ndarray:
         """Return predicted measurements, shape ``(n, experiment, isotopologue)``."""
-        return self._model(points).prediction
+        state = self._state(points)
+        return self.measurement.predict(simulate_mids(self.program, state.fluxes), state.weights)
 
     def residuals_with_jacobian(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return residuals ``(n, datum)`` and their exact Jacobian ``(n, datum, parameter)``.
 
-        The rows of all points go through the adjoint together, one lane each.
+        The parameters of a point go through the tangent of the labeling program together, one lane each.
         """
-        model = self._model(points)
-        residual = self._residual(model.prediction)
-        count, data = residual.shape
-        active = np.where(self.censored & (residual <= 0), 0.0, self._scale)
-        rows = (np.eye(data)[None] * active[:, None, :]).reshape(count * data, data)
-        fluxes, mids, net, slope, w = (
-            np.repeat(each, data, axis=0)
-            for each in (model.fluxes, model.mids, model.net, model.slope, self.split(points)[2])
-        )
-        by_mids, by_weights = self.measurement.pullback(mids, ndtr(w), self._cotangent(rows))
-        _, by_fluxes = pull_back(self.program, fluxes, by_mids)
-        by_point = self._flux_gradient(net, slope, by_fluxes)
-        by_weights = by_weights * np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI
-        jacobian = np.concatenate([by_point, by_weights], axis=1)
-        return residual, jacobian.reshape(count, data, self.size)
+        state = self._state(points)
+        directions = self._directions(state, self.split(points)[2])
+        jacobian = np.empty((len(points), len(self.known), self.size))
+        for k in range(len(points)):
+            moved = self.likelihood.push_forward(state.fluxes[k], state.weights[k], directions[k])
+            jacobian[k] = moved.T
+        return self.likelihood.residuals(state.fluxes, state.weights), jacobian
+
+    def _directions(self, state: _State, w: np.ndarray) -> np.ndarray:
+        """Return how each parameter moves directed fluxes and weights, ``(n, parameter, directed flux + weight)``."""
+        count, back = state.net.shape[-1], self._reversible
+        free, directed = len(self.space.free), state.fluxes.shape[1]
+        result = np.zeros((len(w), self.size, directed + w.shape[1]))
+        result[:, :free, :count] = self.space.basis.T * (state.net[:, None, :] > 0)
+        result[:, :free, count:directed] = -self._reversible_basis.T * (state.net[:, None, back] < 0)
+        for k, (i, reaction) in enumerate(zip(self._varying, back[self._varying], strict=True)):
+            result[:, free + k, [reaction, count + i]] = state.slope[:, k, None]
+        weights = np.arange(w.shape[1])
+        result[:, free + state.slope.shape[1] + weights, directed + weights] = _normal_density(w)
+        return result
 
     def with_data(self, measured: np.ndarray) -> "FluxDensity":
         """Return the same density for other measured values of the same shape."""
         return FluxDensity(self.space, self.program, self.measurement, measured, self.sd, self.limit)
+
+
+def _normal_density(w: np.ndarray) -> np.ndarray:
+    return np.exp(-0.5 * w * w) * _INVERSE_SQRT_2PI

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.errors import LabelingError
+from fluxkit.inference.reflection import drift
 
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``."""
@@ -107,32 +108,13 @@ class _Ensemble:
         ridge = 1e-9 * np.trace(covariance) / len(covariance)
         self.factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
         self.normals = self.walls @ self.factor[: self.bounded]
-        self.normal_squares = np.einsum("wp,wp->w", self.normals, self.normals)
+        self.products = self.normals @ self.normals.T
 
     def _drift(self, position: np.ndarray, velocity: np.ndarray, duration: np.ndarray) -> None:
-        """Move straight for a time, bouncing off the walls; changes position and velocity in place.
-
-        A chain that has not arrived after 200 bounces gets lost (NaN): cut short, its path could not be reversed.
-        """
-        left = duration.copy()
-        active = np.arange(len(position))
-        for _ in range(200):
-            speed = velocity[active] @ self.normals.T
-            gap = self.offsets - position[active, : self.bounded] @ self.walls.T
-            with np.errstate(divide="ignore", invalid="ignore"):
-                arrival = np.where(speed > 0, np.maximum(gap, 0.0) / speed, np.inf)
-            first = arrival.argmin(axis=1)
-            at = arrival[np.arange(len(active)), first]
-            hits = at < left[active]
-            travelled = np.where(hits, at, left[active])
-            position[active] += (travelled[:, None] * velocity[active]) @ self.factor.T
-            left[active] -= travelled
-            if not hits.any():
-                return
-            active, wall = active[hits], first[hits]
-            bounce = 2 * speed[hits, wall] / self.normal_squares[wall]
-            velocity[active] -= bounce[:, None] * self.normals[wall]
-        position[active] = np.nan
+        """Move straight for a time, bouncing off the walls; changes position and velocity in place."""
+        speed = velocity @ self.normals.T
+        gap = self.offsets - position[:, : self.bounded] @ self.walls.T
+        drift(position, velocity, duration, speed, gap, self.factor, self.normals, self.products)
 
     def trajectory(self, steps: int, jitter: np.ndarray) -> np.ndarray:
         """Move every chain along one trajectory and accept or reject; return the acceptance probabilities."""

@@ -1,0 +1,190 @@
+"""The likelihood of one dataset as straight-line programs: labeling, measurement and residuals in one pass.
+
+What an instrument reports of the exact MIDs is made of sums, products and one division per fragment, so it extends the
+labeling program, and one run gives residuals, or their sum of squares with its gradient.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from fluxkit.emu import Program, Slot, Tape, TapeBuilder, gradient, run_tape, tangent
+from fluxkit.labeling.measurement import MeasurementModel
+
+FLUXES, INPUTS, WEIGHTS, DATA = range(4)
+"""The input arrays: directed fluxes, input MIDs, shares and dilutions, and the data (values, then scales)."""
+
+
+class Likelihood:
+    """Standardised residuals ``(model - measured) / sd`` of some data, and derivatives.
+
+    Parameters
+    ----------
+    program : Program
+        Simulator of the fragments that the measurement model asks for.
+    measurement : MeasurementModel
+        From exact MIDs to what the instrument reports.
+    known : numpy.ndarray
+        Flat positions (experiment, isotopologue) of the data, shape ``(datum,)``.
+    expected, sd : numpy.ndarray
+        What the prediction of each datum is compared with, and its standard deviation, shape ``(datum,)``.
+    censored : numpy.ndarray
+        Data that count only where the prediction exceeds them (zeros below a detection limit), shape ``(datum,)``.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        measurement: MeasurementModel,
+        known: np.ndarray,
+        expected: np.ndarray,
+        sd: np.ndarray,
+        censored: np.ndarray,
+    ):
+        self.program, self.measurement = program, measurement
+        self._known, self._censored = known, censored
+        self._shared = (program.input_values[None], np.concatenate([expected / sd, 1 / sd])[None])
+
+    @cached_property
+    def _residual_tape(self) -> Tape:
+        builder = self._builder()
+        return builder.finish([self._write_residuals(builder)])
+
+    @cached_property
+    def _gradient_tape(self) -> Tape:
+        builder = self._builder()
+        total: Slot = None
+        for slot in self._write_residuals(builder):
+            total = builder.multiply_add(total, slot, slot)
+        halved = builder.multiply_subtract(None, total, builder.constant(0.5))
+        return gradient(builder.finish([[halved]]), (FLUXES, WEIGHTS))
+
+    @cached_property
+    def _tangent_tape(self) -> Tape:
+        return tangent(self._residual_tape, (FLUXES, WEIGHTS))
+
+    def residuals(self, fluxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return standardised residuals, shape ``(state, datum)``.
+
+        Parameters
+        ----------
+        fluxes : numpy.ndarray
+            Directed fluxes, shape ``(state, directed flux)``, finite and not negative.
+        weights : numpy.ndarray
+            Shares and dilutions in [0, 1], shape ``(state, weight)``.
+        """
+        return self._run(self._residual_tape, fluxes, weights)[0]
+
+    def log_likelihood(self, fluxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return minus half the sum of squares ``(state,)``, and its gradients by fluxes and by weights.
+
+        Parameters
+        ----------
+        fluxes, weights : numpy.ndarray
+            As in :meth:`residuals`.
+        """
+        value, by_fluxes, by_weights = self._run(self._gradient_tape, fluxes, weights)
+        return value[:, 0], by_fluxes, by_weights
+
+    def push_forward(self, fluxes: np.ndarray, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Return derivatives of the residuals of one state along directions, shape ``(direction, datum)``.
+
+        Parameters
+        ----------
+        fluxes : numpy.ndarray
+            Directed fluxes of the state, shape ``(directed flux,)``.
+        weights : numpy.ndarray
+            Shares and dilutions, shape ``(weight,)``.
+        directions : numpy.ndarray
+            Shape ``(direction, directed flux + weight)``.
+        """
+        return self._run(self._tangent_tape, fluxes[None], weights[None], directions)[0]
+
+    def _run(self, tape: Tape, fluxes: np.ndarray, weights: np.ndarray, *extra: np.ndarray) -> list[np.ndarray]:
+        inputs, data = self._shared
+        arrays = [np.ascontiguousarray(each) for each in (fluxes, inputs, weights, data, *extra)]
+        return run_tape(tape, arrays, len(arrays[-1] if extra else fluxes))[0]
+
+    def _builder(self) -> TapeBuilder:
+        counts = (self.program.flux_count, len(self.program.input_values), len(self.measurement.weight_names))
+        return TapeBuilder((*counts, 2 * len(self._known)))
+
+    def _write_residuals(self, builder: TapeBuilder) -> list[Slot]:
+        predicted = write_prediction(builder, self.measurement, self.program.write(builder))
+        count = len(self._known)
+        residuals = []
+        for d, position in enumerate(self._known.tolist()):
+            expected, scale = builder.input(DATA, d), builder.input(DATA, count + d)
+            residual = builder.multiply_subtract(
+                builder.multiply(predicted.get(position), scale), builder.constant(1.0), expected
+            )
+            if self._censored[d]:  # a zero below the detection limit counts only what exceeds the limit
+                residual = builder.multiply(residual, builder.flows(residual))
+            residuals.append(residual)
+        return residuals
+
+
+def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: list[Slot]) -> dict[int, Slot]:
+    """Write what the instrument reports of exact MIDs.
+
+    Parameters
+    ----------
+    builder : TapeBuilder
+        A tape whose inputs are those of :class:`Likelihood`.
+    measurement : MeasurementModel
+        The measurement model.
+    mids : list of Slot
+        Simulated MIDs, one experiment after another.
+
+    Returns
+    -------
+    dict of int to Slot
+        Prediction by flat position (experiment, isotopologue), where something is measured.
+    """
+    one = builder.constant(1.0)
+    width = measurement.measured.shape[1]
+    predicted: dict[int, Slot] = {}
+    ends = [*measurement.mixing.starts[1:].tolist(), len(measurement.place)]
+    for experiment in range(len(measurement.keep)):
+        own = mids[experiment * measurement.n_values :][: measurement.n_values]
+        for mixture, (start, end) in enumerate(zip(measurement.mixing.starts.tolist(), ends, strict=True)):
+            mixed = _mixture(builder, measurement, own, mixture, range(start, end))
+            keep = measurement.keep[experiment, start:end]
+            abundance = measurement.abundance[start:end, : end - start]
+            seen: list[Slot] = [None] * (end - start)
+            for i in np.flatnonzero(keep):
+                for k in range(i + 1):  # natural isotopes only add mass
+                    if abundance[i, k]:
+                        seen[i] = builder.multiply_add(seen[i], builder.constant(abundance[i, k]), mixed[k])
+            if not (keep.all() and np.allclose(abundance.sum(axis=0), 1, rtol=0, atol=1e-14)):
+                total: Slot = None
+                for slot in seen:
+                    total = builder.multiply_add(total, slot, one)
+                inverse = builder.reciprocal(total)
+                seen = [builder.multiply(slot, inverse) for slot in seen]
+            for i in np.flatnonzero(keep):
+                predicted[experiment * width + int(measurement.place[start + i])] = seen[i]
+    return predicted
+
+
+def _mixture(
+    builder: TapeBuilder, measurement: MeasurementModel, own: list[Slot], mixture: int, values: range
+) -> list[Slot]:
+    """Write the distribution of one mixture of pools, diluted by what is unlabelled."""
+    mixing, one = measurement.mixing, builder.constant(1.0)
+    mixed: list[Slot] = [None] * len(values)
+    for p in range(len(mixing.sources)):
+        constant, sign = float(mixing.constant[p, mixture]), float(mixing.sign[p, mixture])
+        share: Slot = builder.constant(constant) if constant else None
+        if sign:
+            weight = builder.input(WEIGHTS, int(mixing.weight[p, mixture]))
+            share = builder.multiply_add(share, builder.constant(sign), weight)
+        for k, value in enumerate(values):
+            mixed[k] = builder.multiply_add(mixed[k], share, own[int(mixing.sources[p, value])])
+    diluted = mixing.diluted.tolist()
+    if mixture in diluted:
+        place = mixing.n_weights - len(diluted) + diluted.index(mixture)
+        share = builder.input(WEIGHTS, place)
+        mixed = [builder.multiply_subtract(slot, share, slot) for slot in mixed]
+        mixed[0] = builder.multiply_add(mixed[0], share, one)
+    return mixed
