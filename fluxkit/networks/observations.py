@@ -12,7 +12,8 @@ from fluxkit.errors import LabelingError, UnknownNameError, suggest
 class PoolShare:
     """One pool of a measured mixture, with its share of the molecules.
 
-    The share is ``constant`` or, where ``weight`` names an unknown in [0, 1], ``weight`` or ``1 - weight``.
+    The share is ``constant`` or, where ``weight`` names an unknown in [0, 1], ``constant`` times ``weight`` or
+    ``1 - weight``.
     """
 
     fragment: str
@@ -84,11 +85,45 @@ class ObservationTable:
         return self.entries[name]
 
 
+_NAME = r"[A-Za-z_]\w*"
+
+
 def _fraction(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise ValueError(text)
     return value
+
+
+def _parse_share(fragment: str, text: str) -> PoolShare:
+    """Read ``0.3``, ``w3``, ``1-w3``, ``0.95*w3`` or ``0.95*(1-w3)``."""
+    constant, complement = "1", False
+    if match := re.fullmatch(rf"(?:([^*]+)\*)?({_NAME})", text):
+        constant, weight = match[1] or "1", match[2]
+    elif match := re.fullmatch(rf"1-({_NAME})", text):
+        weight, complement = match[1], True
+    elif match := re.fullmatch(rf"([^*]+)\*\(1-({_NAME})\)", text):
+        constant, weight, complement = match[1], match[2], True
+    else:
+        return PoolShare(fragment, _fraction(text))
+    return PoolShare(fragment, _fraction(constant), weight, complement)
+
+
+def format_share(share: PoolShare) -> str:
+    """Write a share as :func:`parse_pools` reads it.
+
+    Parameters
+    ----------
+    share : PoolShare
+        Share of one pool.
+    """
+    constant = repr(float(share.constant)).removesuffix(".0")  # the shortest text that reads back as the same number
+    if share.weight is None:
+        return constant
+    text = f"1-{share.weight}" if share.complement else share.weight
+    if share.constant == 1.0:
+        return text
+    return f"{constant}*({text})" if share.complement else f"{constant}*{text}"
 
 
 def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
@@ -98,7 +133,7 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     ----------
     text : str
         Pools separated by ``;``, each ``fragment:share``; a share is a number, a name of an unknown weight in
-        [0, 1], or one minus that name.
+        [0, 1], one minus that name, or a constant part of these: ``"Lac.K:0.95*(1-w);Lac.K2:0.95*w;Lac.P:0.05"``.
     where : str
         The place of the text, for messages.
 
@@ -110,29 +145,20 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     shares = []
     for part in text.split(";"):
         fragment, _, share = part.strip().rpartition(":")
-        share = share.strip()
         if not fragment:
             raise LabelingError(f"{where}: pool {part.strip()!r} needs 'fragment:share', for example 'Cit.m:1-w3'.")
-        if re.fullmatch(r"1\s*-\s*[A-Za-z_]\w*", share):
-            shares.append(PoolShare(fragment, weight=share.split("-")[1].strip(), complement=True))
-        elif re.fullmatch(r"[A-Za-z_]\w*", share):
-            shares.append(PoolShare(fragment, weight=share))
-        else:
-            try:
-                shares.append(PoolShare(fragment, constant=_fraction(share)))
-            except ValueError as error:
-                raise LabelingError(
-                    f"{where}: share {share!r} of pool {fragment!r} is neither a number from 0 to 1 "
-                    "nor a weight name; write 0.3, w3 or 1-w3."
-                ) from error
-    total = sum(each.constant for each in shares if each.weight is None)
-    names = [each.weight for each in shares if each.weight is not None]
-    paired = all(
-        sum(s.weight == name and s.complement for s in shares)
-        == sum(s.weight == name and not s.complement for s in shares)
-        for name in names
-    )
-    expected = 1.0 - len(set(names))
-    if not paired or abs(total - expected) > 1e-9 or len(set(names)) > 1:
+        try:
+            shares.append(_parse_share(fragment, re.sub(r"\s", "", share)))
+        except ValueError as error:
+            raise LabelingError(
+                f"{where}: share {share.strip()!r} of pool {fragment!r} is neither a number from 0 to 1 "
+                "nor a weight name; write 0.3, w3, 1-w3, or a part of these such as 0.95*w3 and 0.95*(1-w3)."
+            ) from error
+    rising = dict.fromkeys((each.weight for each in shares if each.weight is not None), 0.0)
+    for each in shares:
+        if each.weight is not None:
+            rising[each.weight] += -each.constant if each.complement else each.constant
+    total = sum(each.constant for each in shares if each.weight is None or each.complement)
+    if len(rising) > 1 or any(abs(slope) > 1e-9 for slope in rising.values()) or abs(total - 1) > 1e-9:
         raise LabelingError(f"{where}: the shares of {text!r} do not sum to 1; use numbers, or one pair w and 1-w.")
     return tuple(shares)

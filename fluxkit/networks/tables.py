@@ -8,7 +8,7 @@ import numpy as np
 
 from fluxkit.errors import LabelingError, NetworkError, UnknownNameError, suggest
 from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
-from fluxkit.networks.observations import Observation, ObservationTable, PoolShare, parse_pools
+from fluxkit.networks.observations import Observation, ObservationTable, format_share, parse_pools
 from fluxkit.networks.rxn_text import format_reactions, parse_reactions
 
 _MISSING = ("", "-", "nan", None)
@@ -328,10 +328,6 @@ def _format_equality(equality: Equality) -> str:
 
 
 def _format_observations(table: ObservationTable) -> list[str]:
-    def share(pool: PoolShare) -> str:
-        text = f"{pool.constant:.17g}" if pool.weight is None else pool.weight
-        return f"{pool.fragment}:{'1-' if pool.complement else ''}{text}"
-
     rows = ["measured\tformula\tpools\tdilution\tsd\ttypical_weight\tnote"]
     for each in table.entries.values():
         typical = [table.typical_weights[name] for name in each.weights if name in table.typical_weights]
@@ -339,7 +335,7 @@ def _format_observations(table: ObservationTable) -> list[str]:
         cells = (
             each.name,
             each.formula or "-",
-            ";".join(map(share, each.pools)),
+            ";".join(f"{pool.fragment}:{format_share(pool)}" for pool in each.pools),
             "yes" if each.diluted else "no",
         )
         rows.append("\t".join((*cells, *numbers, each.note)))

@@ -162,6 +162,29 @@ def test_a_mask_renormalises_over_what_is_kept(kept, seed):
     assert part.n_independent == len(kept) - 1
 
 
+def test_two_pools_with_an_unknown_share_beside_blood_mix_as_calculated_by_hand():
+    network = load_network("wholebody_mouse")
+    frame = labeling_dataset(
+        np.array([1.0, 0.0, 0.0, 0.0]),
+        dims=("isotopologue",),
+        fragments=["kidney lactate"] * 4,
+        mass_shifts=range(4),
+        network=network,
+        experiments={"e": "Glc_inf_x: 100% [U-13C6]"},
+    )
+    model = measurement_model(network, frame)
+    assert [each.metabolite for each in model.fragments] == ["Lac.K", "Lac.K2", "Lac.P"]
+    mids, weights = draw_mids(model, 4, 1)
+    cortex, medulla, plasma = (mids[:, 0, 4 * i : 4 * i + 4] for i in range(3))
+    expected = 0.95 * ((1 - weights) * cortex + weights * medulla) + 0.05 * plasma
+    np.testing.assert_allclose(model.predict(mids, weights)[:, 0], expected, rtol=1e-13)
+    step = 1e-6
+    slope = (model.predict(mids, weights + step) - model.predict(mids, weights - step)) / (2 * step)
+    along = np.random.default_rng(1).normal(size=slope.shape)
+    found = model.pullback(mids, weights, along)[1][:, 0]
+    np.testing.assert_allclose(found, (slope * along).sum(axis=(1, 2)), rtol=1e-7)
+
+
 def test_scaling_simulated_mids_changes_nothing_without_dilution():
     model = measurement_model(CCM, labeling_of(["citrate", "lactate"], "C"))
     mids, weights = draw_mids(model, 2, 1)

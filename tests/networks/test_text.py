@@ -21,7 +21,7 @@ from fluxkit.networks import (
     read_network,
     write_network,
 )
-from fluxkit.networks.observations import parse_pools
+from fluxkit.networks.observations import format_share, parse_pools
 from tests.emu.random_networks import networks
 
 CHAIN = "in: A_x (ab) -> A (ab)\nstep: A (ab) <-> B (ab)\nout: B (ab) -> B_x (ab)\n"
@@ -79,6 +79,7 @@ def test_everything_of_a_network_reads_back(tmp_path):
         {
             "alanine": Observation("alanine", parse_pools("A:w1;B:1-w1", "x"), "C3H7NO2", True, 0.01, "note"),
             "both": Observation("both", parse_pools("A[1]:0.25;B[1]:0.75", "x")),
+            "bloody": Observation("bloody", parse_pools("A:0.9*(1-w2);B:0.9*w2;A:0.1", "x")),
         },
         {"w1": 0.3},
     )
@@ -211,6 +212,9 @@ def test_a_malformed_equality_is_refused(tmp_path, line):
             "share '-0.5' of pool 'A' is neither a number from 0 to 1 nor a weight name",
         ),
         ("ala\tA:1-w;B:v", LabelingError, "do not sum to 1"),
+        ("ala\tA:0.9*w;B:1-w;B:0.1", LabelingError, "the shares of 'A:0.9*w;B:1-w;B:0.1' do not sum to 1"),
+        ("ala\tA:0.9*w;B:0.9*1-w;B:0.1", LabelingError, "share '0.9*1-w' of pool 'B' is neither a number"),
+        ("ala\tA:1.9*w;B:1-w", LabelingError, "share '1.9*w' of pool 'A' is neither a number from 0 to 1"),
         ("ala\tA", LabelingError, "pool 'A' needs 'fragment:share', for example 'Cit.m:1-w3'."),
         ("ala\tA:1\nala\tB:1", NetworkError, "line 3: observation 'ala' has a second row; keep one."),
         ("ala\tC:1", UnknownNameError, "observation 'ala': network 'small' has no metabolite 'C'"),
@@ -221,6 +225,17 @@ def test_a_malformed_equality_is_refused(tmp_path, line):
 def test_a_wrong_observation_is_refused(tmp_path, rows, error, message):
     with pytest.raises(error, match=re.escape(message)):
         folder_of(tmp_path, observations="measured\tpools\n" + rows)
+
+
+def test_a_share_may_be_part_of_an_unknown_one():
+    pools = parse_pools("Lac.K:0.95*(1-w);Lac.K2:0.95 * w;Lac.P:0.05", "x")
+    assert [(each.constant, each.weight, each.complement) for each in pools] == [
+        (0.95, "w", True),
+        (0.95, "w", False),
+        (0.05, None, False),
+    ]
+    texts = [f"{each.fragment}:{format_share(each)}" for each in pools]
+    assert texts == ["Lac.K:0.95*(1-w)", "Lac.K2:0.95*w", "Lac.P:0.05"]
 
 
 def test_a_wrong_file_is_refused(tmp_path):

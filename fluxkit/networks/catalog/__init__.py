@@ -8,7 +8,25 @@ from fluxkit.networks.network import Network
 from fluxkit.networks.tables import read_network
 
 CATALOG = Path(__file__).parent
-_UNITS = {"toy": "A uptake = 100", "ccm": "glucose uptake = 100"}
+_BODY = "nmol/min/g body weight"
+_UPTAKE = "glucose uptake = 1"
+_UNITS = {
+    "ccm": "glucose uptake = 100",
+    "coculture": "nmol/h/10^6 cells",
+    "liver_hc": _BODY,
+    "mlflux_ccm": _UPTAKE,
+    "mlflux_ccm_corrected": _UPTAKE,
+    "mlflux_ecoli": _UPTAKE,
+    "mlflux_glycolysis": _UPTAKE,
+    "mlflux_glyppp": _UPTAKE,
+    "mlflux_simple": "A uptake = 1",
+    "mlflux_uppergly": _UPTAKE,
+    "toy": "A uptake = 100",
+    "wholebody": _BODY,
+    "wholebody_av": _BODY,
+    "wholebody_core": _BODY,
+    "wholebody_mouse": _BODY,
+}
 
 
 def list_networks() -> list[str]:
