@@ -84,6 +84,7 @@ def _fit(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, residual
         "sd": density.sd,
         "residual": standardised.reshape(shape),
     }
-    coords = {name: ("isotopologue", labeling[name].values) for name in ("fragment", "mass_shift")}
+    names = [each for each in ("fragment", "mass_shift", "isotopes") if each in labeling.coords]
+    coords = {name: ("isotopologue", labeling[name].values) for name in names}
     coords |= {"experiment": ("experiment", list(json.loads(labeling.attrs["tracers"])))}
     return xr.Dataset({name: (dims, value) for name, value in fields.items()}, coords=coords)

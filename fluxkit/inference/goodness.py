@@ -9,6 +9,7 @@ from fluxkit.inference.chi_square import chi_square, independent_data
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
 from fluxkit.inference.refinement import Refined, search
+from fluxkit.labeling.isotopologues import isotopologue_names
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
 
@@ -71,5 +72,5 @@ def _row(density: FluxDensity, refined: Refined, labeling: xr.Dataset) -> dict[s
         "degrees_of_freedom": freedom,
         "p_value": p_value,
         "largest_residual": float(residual[worst]),
-        "where": f"{labeling['fragment'].values[column]} M+{labeling['mass_shift'].values[column]}",
+        "where": str(isotopologue_names(labeling)[column]),
     }

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.inference.estimate import Verdict
+from fluxkit.labeling.isotopologues import isotopologue_names
 
 P_VALUE = 0.01
 TOO_GOOD = 0.99
@@ -29,7 +30,7 @@ def judge(
     diagnostics : dict of str to float
         ``rhat_max``, ``ess_min``.
     fit : xarray.Dataset
-        With ``residual``, ``fragment`` and ``mass_shift``.
+        With ``residual``, ``fragment``, ``mass_shift`` and, where isotopes are told apart, ``isotopes``.
     replicates : int
         How many replicates were pooled.
 
@@ -70,10 +71,5 @@ def _worst(fit: xr.Dataset, count: int = 3) -> str:
     residual = np.abs(fit["residual"].values)
     flat = np.argsort(-np.nan_to_num(residual).ravel())[:count]
     columns = flat % residual.shape[1]
-    pairs = zip(
-        fit["fragment"].values[columns],
-        fit["mass_shift"].values[columns],
-        residual.ravel()[flat],
-        strict=True,
-    )
-    return ", ".join(f"{fragment} M+{shift} ({size:.1f} sd)" for fragment, shift, size in pairs)
+    pairs = zip(isotopologue_names(fit)[columns], residual.ravel()[flat], strict=True)
+    return ", ".join(f"{name} ({size:.1f} sd)" for name, size in pairs)

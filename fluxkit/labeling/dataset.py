@@ -10,7 +10,8 @@ import xarray as xr
 
 from fluxkit import __version__
 from fluxkit.errors import LabelingError
-from fluxkit.labeling.meaning import resolve_measurement
+from fluxkit.labeling.isotopologues import isotope_texts, isotopologue_name
+from fluxkit.labeling.meaning import ResolvedMeasurement, resolve_measurement
 from fluxkit.labeling.measurement import labeled_elements_of
 from fluxkit.labeling.noise import NoiseModel
 from fluxkit.networks import Network
@@ -36,6 +37,7 @@ def labeling_dataset(
     mass_shifts: Sequence[int],
     network: Network,
     experiments: Mapping[str, str],
+    isotopes: Sequence[str] | None = None,
     mid_sd: np.ndarray | None = None,
     mid_limit: np.ndarray | None = None,
     intensity: np.ndarray | None = None,
@@ -62,6 +64,9 @@ def labeling_dataset(
         Network that the names belong to.
     experiments : mapping of str to str
         Tracer text by experiment, in the order of the ``experiment`` dimension.
+    isotopes : sequence of str of length isotopologue, optional
+        For fragments that tell isotopes apart (``Glu.c:C+N``) the heavy atoms of each of its elements, in alphabetical
+        order: ``"13C2 15N0"``; ``""`` where the mass is seen. Left out when it is seen everywhere.
     mid_sd : ndarray, optional
         Standard deviation, shape of ``mid``. Where no noise model gave it, ``mid`` may hold noise of that size:
         values below zero, sums that are not 1.
@@ -90,8 +95,8 @@ def labeling_dataset(
     Returns
     -------
     xarray.Dataset
-        ``mid``, ``mid_sd``, optional ``mid_limit`` and ``intensity``; coordinates ``fragment`` and
-        ``mass_shift`` on ``isotopologue``; the rest in ``attrs``.
+        ``mid``, ``mid_sd``, optional ``mid_limit`` and ``intensity``; coordinates ``fragment``, ``mass_shift`` and,
+        where isotopes are told apart, ``isotopes`` on ``isotopologue``; the rest in ``attrs``.
 
     Raises
     ------
@@ -105,6 +110,8 @@ def labeling_dataset(
         "fragment": ("isotopologue", np.asarray(fragments, dtype=object)),
         "mass_shift": ("isotopologue", np.asarray(mass_shifts, dtype=int)),
     }
+    if isotopes is not None and any(isotopes):
+        coords["isotopes"] = ("isotopologue", np.asarray(isotopes, dtype=object))
     if "experiment" in dims:
         coords["experiment"] = ("experiment", np.array(list(experiments), dtype=object))
     leading = "draw" if "draw" in dims else "sample"
@@ -175,7 +182,7 @@ def _check_form(labeling: xr.Dataset) -> None:
     strange = [str(each) for each in labeling["mid"].dims if each not in (*LEADING, "isotopologue")]
     if strange:
         raise LabelingError(f"'mid' has the unknown dimension {strange[0]!r}; use {', '.join(LEADING)}, isotopologue.")
-    for name in ("fragment", "mass_shift"):
+    for name in ("fragment", "mass_shift", *(("isotopes",) if "isotopes" in labeling.variables else ())):
         if name not in labeling.coords or labeling[name].dims != ("isotopologue",):
             raise LabelingError(f"a labeling dataset needs the coordinate {name!r} on 'isotopologue'.")
     missing = [
@@ -199,10 +206,13 @@ def _check_form(labeling: xr.Dataset) -> None:
         raise LabelingError(
             f"attrs['tracers'] names {len(tracers)} experiments, but 'mid' has no 'experiment' dimension."
         )
-    pairs = list(zip(labeling["fragment"].values.tolist(), labeling["mass_shift"].values.tolist(), strict=True))
-    if len(set(pairs)) < len(pairs):
-        fragment, shift = next(each for i, each in enumerate(pairs) if each in pairs[:i])
-        raise LabelingError(f"isotopologue M+{shift} of fragment {fragment!r} appears twice; keep one.")
+    columns = (labeling["fragment"].values.tolist(), labeling["mass_shift"].values.tolist(), isotope_texts(labeling))
+    rows = list(zip(*columns, strict=True))
+    if len(set(rows)) < len(rows):
+        fragment, shift, isotopes = next(each for i, each in enumerate(rows) if each in rows[:i])
+        raise LabelingError(
+            f"isotopologue {isotopologue_name(shift, isotopes)} of fragment {fragment!r} appears twice; keep one."
+        )
 
 
 def _check_values(labeling: xr.Dataset) -> None:
@@ -259,15 +269,33 @@ def _check_names(labeling: xr.Dataset, network: Network) -> None:
             "it again for this network."
         )
     elements = labeled_elements_of(labeling, network)
-    names, shifts = labeling["fragment"].values.astype(str), labeling["mass_shift"].values
-    for name in dict.fromkeys(names.tolist()):
-        size = resolve_measurement(name, network, elements).size
-        impossible = [int(each) for each in shifts[names == name] if not 0 <= each <= size]
-        if impossible:
-            raise LabelingError(
-                f"mass shift M+{impossible[0]} of fragment {name!r} is impossible: it has {size} atoms of "
-                f"{elements}; use 0 to {size}."
-            )
+    names = labeling["fragment"].values.astype(str).tolist()
+    rows = list(zip(names, labeling["mass_shift"].values.tolist(), isotope_texts(labeling), strict=True))
+    for name in dict.fromkeys(names):
+        meaning = resolve_measurement(name, network, elements)
+        known = set(meaning.isotopologues)
+        for fragment, shift, isotopes in rows:
+            if fragment == name and (shift, isotopes) not in known:
+                raise LabelingError(_impossible(meaning, shift, isotopes, elements))
+
+
+def _impossible(meaning: ResolvedMeasurement, shift: int, isotopes: str, elements: str) -> str:
+    name, known = meaning.name, meaning.isotopologues
+    if meaning.resolved:
+        stated = f"isotopes {isotopes!r} of M+{shift}" if isotopes else f"M+{shift} without isotopes"
+        return (
+            f"fragment {name!r} tells isotopes apart, but {stated} is none of them; use '{known[0][1]}' (M+0) to "
+            f"'{known[-1][1]}' (M+{known[-1][0]})."
+        )
+    if isotopes:
+        return (
+            f"fragment {name!r} is seen by its mass, but M+{shift} of it has isotopes {isotopes!r}; name a fragment "
+            "that tells isotopes apart, such as 'Glu.c:C+N', or leave isotopes empty."
+        )
+    return (
+        f"mass shift M+{shift} of fragment {name!r} is impossible: it has {meaning.size} atoms of "
+        f"{elements}; use 0 to {meaning.size}."
+    )
 
 
 def _leading_place(mid: xr.DataArray, index: np.ndarray) -> str:
@@ -284,7 +312,9 @@ def _leading_place(mid: xr.DataArray, index: np.ndarray) -> str:
 def _place(mid: xr.DataArray, index: np.ndarray) -> str:
     i = int(index[-1])
     name = str(mid["fragment"].values[i])
-    return f"M+{int(mid['mass_shift'].values[i])} of fragment {name!r}{_leading_place(mid, index)}"
+    isotopes = str(mid["isotopes"].values[i]) if "isotopes" in mid.coords else ""
+    isotopologue = isotopologue_name(int(mid["mass_shift"].values[i]), isotopes)
+    return f"{isotopologue} of fragment {name!r}{_leading_place(mid, index)}"
 
 
 def to_table(labeling: xr.Dataset) -> pd.DataFrame:
@@ -298,7 +328,8 @@ def to_table(labeling: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``sample`` or ``draw`` and what is known about it, ``experiment``, ``tracer``, ``fragment``,
-        ``formula``, ``mass_shift``, ``fraction``, ``sd``; :func:`fluxkit.read_labeling` reads it back.
+        ``formula``, ``mass_shift``, ``isotopes`` (where a fragment tells them apart), ``fraction``, ``sd``;
+        :func:`fluxkit.read_labeling` reads it back.
         Intensities, detection limits and ``attrs`` do not fit into such a table: save those as
         netCDF.
     """
@@ -317,5 +348,5 @@ def to_table(labeling: xr.Dataset) -> pd.DataFrame:
     if formulas:
         frame["formula"] = frame["fragment"].map(formulas)
         columns.append("formula")
-    columns += ["mass_shift", *(each for each in ("fraction", "sd") if each in frame)]
+    columns += ["mass_shift", *(each for each in ("isotopes", "fraction", "sd") if each in frame)]
     return frame.loc[frame["fraction"].notna(), columns].reset_index(drop=True)

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from fluxkit.errors import LabelingError, suggest
+from fluxkit.labeling.isotopologues import parse_isotopes, shortest_isotopes
 from fluxkit.labeling.table_rows import RowTable, read_rows
 
 ANY = "*"
-TARGETS = ("sample", "condition", "replicate", "tissue", "animal", "experiment", "metabolite", "mass_shift")
+TARGETS = ("sample", "condition", "replicate", "tissue", "animal", "experiment", "metabolite", "mass_shift", "isotopes")
 """Columns by which a mask chooses; an absent column, an empty cell or ``*`` takes every value."""
 
 
@@ -67,6 +68,11 @@ def _mask(table: RowTable, number: int, cells: Mapping[str, str]) -> Mask:
         raise LabelingError(f"{place}: this mask takes every value; name at least a metabolite or a condition.")
     if "mass_shift" in chosen:
         chosen["mass_shift"] = chosen["mass_shift"].upper().removeprefix("M").removeprefix("+")
+    if "isotopes" in chosen:
+        heavy = parse_isotopes(chosen["isotopes"])
+        if heavy is None:
+            raise LabelingError(f"{place}: cannot read isotopes {chosen['isotopes']!r}; write '13C2 15N1'.")
+        chosen["isotopes"] = shortest_isotopes(heavy)
     return Mask(chosen, cells.get("reason", ""), place)
 
 

@@ -1,13 +1,19 @@
 """What a measured name means in a network: pools, their shares, and what natural isotopes do to them."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
 from fluxkit.errors import LabelingError, UnknownNameError, suggest
-from fluxkit.labeling.natural_abundance import correction_matrix
+from fluxkit.labeling.isotopologues import Isotopologue, elements_of, isotopologues_of
+from fluxkit.labeling.natural_abundance import correction_matrix, parse_elements
 from fluxkit.networks import Fragment, Network, PoolShare, parse_fragment
 from fluxkit.networks.network import EXTERNAL_SUFFIX
+from fluxkit.networks.observations import Observation
+
+_SEEN_THROUGH = re.compile(r"(?P<name>.+):(?P<elements>[CNH]+|[CNH](?:\+[CNH])+)")
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,7 @@ class ResolvedMeasurement:
     Parameters
     ----------
     name : str
-        As measured: ``citrate``, or a fragment of the network such as ``Cit.m``.
+        As measured: ``citrate``, ``glutamate:C+N``, or a fragment of the network such as ``Cit.m``.
     fragments : tuple of Fragment
         The pools that are seen together.
     shares : tuple of PoolShare
@@ -40,6 +46,16 @@ class ResolvedMeasurement:
         return self.fragments[0].size
 
     @property
+    def resolved(self) -> bool:
+        """Whether the isotopes of different elements are told apart."""
+        return self.fragments[0].resolved
+
+    @property
+    def isotopologues(self) -> tuple[Isotopologue, ...]:
+        """Mass shift, and isotopes where they are told apart, of each value of the distribution."""
+        return isotopologues_of(self.fragments[0])
+
+    @property
     def external(self) -> bool:
         """Whether only external pools are seen: what goes in, not what the network makes of it."""
         return all(each.metabolite.endswith(EXTERNAL_SUFFIX) for each in self.fragments)
@@ -51,7 +67,8 @@ def resolve_measurement(name: str, network: Network, elements: str = "C") -> Res
     Parameters
     ----------
     name : str
-        ``citrate``, ``Cit.m``, ``Glu.c[2-5]``.
+        ``citrate``, ``Cit.m``, ``Glu.c[2-5]``, ``Glu.c:C+N``; ``glutamate:C+N`` is the observation ``glutamate``
+        of which all pools are seen through these elements, whatever its pools name.
     network : Network
         Network with its observation table.
     elements : str
@@ -64,7 +81,8 @@ def resolve_measurement(name: str, network: Network, elements: str = "C") -> Res
     LabelingError
         The pools of a mixture differ in size, or hold no atom of these elements.
     """
-    if name not in network.observations:
+    entry = _observation(name, network)
+    if entry is None:
         try:
             fragment = parse_fragment(name, network, elements)
         except UnknownNameError:
@@ -73,16 +91,36 @@ def resolve_measurement(name: str, network: Network, elements: str = "C") -> Res
                 f"network {network.name!r} has no observation and no metabolite {name!r}. {hint}"
             ) from None
         return ResolvedMeasurement(name, (fragment,), (PoolShare(fragment.name),))
-    entry = network.observations[name]
     fragments = tuple(parse_fragment(each.fragment, network, elements) for each in entry.pools)
-    if len({each.size for each in fragments}) > 1:
+    if len({(each.size, each.resolved and each.isotopologues) for each in fragments}) > 1:
         sizes = ", ".join(f"{each.name} has {each.size}" for each in fragments)
         raise LabelingError(f"observation {name!r} mixes pools of different size: {sizes} atoms of {elements}.")
     return ResolvedMeasurement(name, fragments, entry.pools, entry.diluted, entry.formula)
 
 
+def _observation(name: str, network: Network) -> Observation | None:
+    """Return the observation of this name, seen through the elements that ``name:elements`` states."""
+    if name in network.observations:
+        return network.observations[name]
+    match = _SEEN_THROUGH.fullmatch(name)
+    if match is None or match["name"] not in network.observations or match["name"] in network.atom_counts:
+        return None
+    entry = network.observations[match["name"]]
+    for each in entry.pools:
+        if "[" in each.fragment:
+            raise LabelingError(
+                f"fragment {name!r}: observation {entry.name!r} names atoms ({each.fragment}), so its elements are "
+                f"known; write {entry.name!r}."
+            )
+    pools = (replace(each, fragment=f"{each.fragment.partition(':')[0]}:{match['elements']}") for each in entry.pools)
+    return replace(entry, name=name, pools=tuple(pools))
+
+
 def abundance_matrix(meaning: ResolvedMeasurement, formula: str | None, unresolved: str) -> np.ndarray:
-    """Return the natural-abundance matrix of one measured fragment, shape ``(size + 1, size + 1)``.
+    """Return the natural-abundance matrix of one measured fragment, square in its isotopologues.
+
+    Where isotopes are told apart, natural isotopes of an element add to the count of that element alone: the matrix
+    is the Kronecker product of those of the elements.
 
     Parameters
     ----------
@@ -96,8 +134,9 @@ def abundance_matrix(meaning: ResolvedMeasurement, formula: str | None, unresolv
     Raises
     ------
     LabelingError
-        The formula is missing or lacks the labeled atoms, or the fragment spans several elements: then the
-        mass shift does not tell how many atoms of each are left to be natural.
+        The formula is missing or lacks the labeled atoms, or the fragment spans several elements and is seen by
+        mass: then the mass shift does not tell how many atoms of each are left to be natural. Where isotopes are
+        told apart, an element that is not among them.
     """
     elements = "".join(dict.fromkeys(element for element, _ in meaning.fragments[0].atoms))
     if formula is None:
@@ -107,6 +146,27 @@ def abundance_matrix(meaning: ResolvedMeasurement, formula: str | None, unresolv
             "(--natural-abundance)."
         )
     try:
+        if meaning.resolved:
+            return _resolved_matrix(meaning.fragments[0], formula, unresolved)
         return correction_matrix(formula, elements, meaning.size, unresolved)
     except LabelingError as error:
         raise LabelingError(f"fragment {meaning.name!r}: {error}") from error
+
+
+def _resolved_matrix(fragment: Fragment, formula: str, unresolved: str) -> np.ndarray:
+    elements, natural = elements_of(fragment), parse_elements(unresolved)
+    for each in natural:
+        if each not in elements:
+            raise LabelingError(
+                f"natural {each} makes other peaks where the isotopes of {' and '.join(elements)} are told apart; give "
+                f"natural_abundance={''.join(e for e in natural if e in elements)!r} (--natural-abundance), or measure "
+                "the mass instead (one element, or 'CN' without '+')."
+            )
+    sizes = [sum(element == each for element, _ in fragment.atoms) for each in elements]
+    return reduce(
+        np.kron,
+        [
+            correction_matrix(formula, each, size, each if each in natural else "")
+            for each, size in zip(elements, sizes, strict=True)
+        ],
+    )

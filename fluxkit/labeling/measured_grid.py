@@ -7,6 +7,7 @@ import numpy as np
 
 from fluxkit.errors import LabelingError
 from fluxkit.labeling.dataset import NOISE_ALLOWANCE, SAMPLE_COORDINATES, SUM_TOLERANCE
+from fluxkit.labeling.isotopologues import isotopologue_name, place_of
 from fluxkit.labeling.meaning import ResolvedMeasurement
 from fluxkit.labeling.measured_values import MeasuredValue
 from fluxkit.labeling.noise import NoiseModel
@@ -46,23 +47,31 @@ class MeasuredGrid:
         experiments: list[str],
     ):
         self.table, self.values, self.experiments = table, values, experiments
-        self.sizes = {name: each.size + 1 for name, each in resolved.items()}
+        isotopologues = {name: each.isotopologues for name, each in resolved.items()}
+        self.sizes = {name: len(each) for name, each in isotopologues.items()}
         starts = np.cumsum([0, *self.sizes.values()]).tolist()
         self.start = dict(zip(self.sizes, starts, strict=False))
         self.fragments = [name for name, size in self.sizes.items() for _ in range(size)]
-        self.shifts = [shift for size in self.sizes.values() for shift in range(size)]
+        self.shifts = [shift for each in isotopologues.values() for shift, _ in each]
+        self.isotopes = [text for each in isotopologues.values() for _, text in each]
         self.sample_names = list(dict.fromkeys(each.sample for each in values))
         self.shape = (len(self.sample_names), len(experiments), starts[-1])
         position = {name: i for i, name in enumerate(self.sample_names)}
         column = {name: i for i, name in enumerate(experiments)}
-        self.index = tuple(
-            np.array(axis, dtype=int)
-            for axis in zip(
-                *((position[v.sample], column[v.experiment], self.start[renamed[v.name]] + v.shift) for v in values),
-                strict=True,
-            )
+        self.index = (
+            np.array([position[v.sample] for v in values], dtype=int),
+            np.array([column[v.experiment] for v in values], dtype=int),
+            np.array([self._place(v, resolved[renamed[v.name]]) for v in values], dtype=int),
         )
         self._refuse_duplicates()
+
+    def _place(self, value: MeasuredValue, meaning: ResolvedMeasurement) -> int:
+        place = place_of(meaning.fragments[0], value.shift, value.heavy)
+        if place is None:
+            raise LabelingError(
+                f"{value.label()} ({self.table.where(value.row)}) is no isotopologue of {meaning.name!r}; remove it."
+            )
+        return self.start[meaning.name] + place
 
     def _refuse_duplicates(self) -> None:
         seen: dict[tuple[int, ...], MeasuredValue] = {}
@@ -231,7 +240,10 @@ class MeasuredGrid:
                 lost.setdefault(name, set()).update(np.flatnonzero(gaps).tolist())
         for name, shifts in lost.items():
             if shifts:
-                listed = ", ".join(f"M+{each}" for each in sorted(shifts))
+                first = self.start[name]
+                listed = ", ".join(
+                    isotopologue_name(self.shifts[first + each], self.isotopes[first + each]) for each in sorted(shifts)
+                )
                 notes.append(f"{name} {listed} not measured everywhere; renormalised over what is.")
 
     def _note_masks(self, left_out: list[bool]) -> list[str]:

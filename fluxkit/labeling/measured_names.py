@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fluxkit.errors import LabelingError, UnknownNameError
+from fluxkit.labeling.isotopologues import place_of
 from fluxkit.labeling.meaning import ResolvedMeasurement, abundance_matrix, resolve_measurement
 from fluxkit.labeling.measured_values import MeasuredValue
 from fluxkit.labeling.natural_abundance import parse_formula
@@ -39,16 +40,20 @@ def resolve_names(
     UnknownNameError
         The network does not know a metabolite, which is not to be dropped; or it knows none.
     LabelingError
-        A mass shift is beyond the fragment.
+        A mass shift is beyond the fragment, or does not say which isotopes the fragment tells apart.
     """
     rows: dict[str, list[int]] = {}
+    told_apart: dict[str, set[str]] = {}
     for each in values:
         rows.setdefault(each.name, []).append(each.row)
+        told_apart.setdefault(each.name, set()).update(each.heavy or ())
     resolved: dict[str, ResolvedMeasurement] = {}
     renamed: dict[str, str] = {}
     notes: list[str] = []
     for name, places in rows.items():
         known = _known_name(name, network)
+        if len(told_apart[name]) > 1 and not set(name) & set(":["):
+            known += ":" + "+".join(sorted(told_apart[name]))
         try:
             meaning = resolve_measurement(known, network, elements)
         except (UnknownNameError, LabelingError) as error:
@@ -72,13 +77,38 @@ def resolve_names(
             f"network {network.name!r} knows no metabolite of {table.source}; is it the right network?"
         )
     for each in values:
-        if each.name in renamed and each.shift > (size := resolved[renamed[each.name]].size):
-            raise LabelingError(
-                f"mass shift M+{each.shift} of {each.name!r} ({table.where(each.row)}) is impossible: it "
-                f"has {size} atoms "
-                f"of {elements}; remove the row, or name the tracers that label more."
-            )
+        if each.name in renamed:
+            _check_place(each, resolved[renamed[each.name]], elements, table)
     return resolved, renamed, notes
+
+
+def _check_place(value: MeasuredValue, meaning: ResolvedMeasurement, elements: str, table: RowTable) -> None:
+    """Refuse an isotopologue that the fragment does not have, or that may be several of its own."""
+    fragment, place = meaning.fragments[0], table.where(value.row)
+    if place_of(fragment, value.shift, value.heavy) is not None:
+        return
+    if value.heavy is not None and not meaning.resolved:
+        have = "".join(dict.fromkeys(element for element, _ in fragment.atoms))
+        raise LabelingError(
+            f"{value.label()} ({place}) tells isotopes apart, but {meaning.name!r} is seen by the mass of its "
+            f"{meaning.size} atoms of {have}; name the fragment '{value.name.partition(':')[0]}:C+N' (with its "
+            "elements), or write the mass shift."
+        )
+    if meaning.resolved and value.heavy is None and value.shift <= meaning.size:
+        fits = [f"'{text}'" for shift, text in meaning.isotopologues if shift == value.shift]
+        raise LabelingError(
+            f"M+{value.shift} of {value.name!r} ({place}) may be {' or '.join(fits[:3])}; say which in a column "
+            "'isotopes'."
+        )
+    if meaning.resolved:
+        raise LabelingError(
+            f"{value.label()} ({place}) is impossible: {meaning.name!r} has '{meaning.isotopologues[-1][1]}' at most; "
+            "remove the row, or correct its isotopes."
+        )
+    raise LabelingError(
+        f"mass shift M+{value.shift} of {value.name!r} ({place}) is impossible: it has {meaning.size} atoms of "
+        f"{elements}; remove the row, or name the tracers that label more."
+    )
 
 
 def _known_name(name: str, network: Network) -> str:
@@ -86,6 +116,9 @@ def _known_name(name: str, network: Network) -> str:
     if name in network.observations or name in network.atom_counts:
         return name
     same = [each for each in network.observations if each.lower() == name.lower()]
+    if not same and ":" in name:  # glutamate:C+N
+        base, colon, elements = name.rpartition(":")
+        return _known_name(base, network) + colon + elements
     return same[0] if len(same) == 1 else name
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from fluxkit.errors import LabelingError, suggest
 from fluxkit.labeling.dataset import NOISE_ALLOWANCE
+from fluxkit.labeling.isotopologues import isotopologue_name, parse_isotopes, shortest_isotopes
 from fluxkit.labeling.table_rows import MISSING, Row, RowTable
 
 _SHIFT = re.compile(r"(?:[Mm]\s*)?(?:\+\s*)?(\d+)(?:\.0+)?")
@@ -37,6 +38,8 @@ class MeasuredValue:
         What one more in the last written digit of the value adds to it.
     known : mapping of str to str
         The other cells.
+    heavy : mapping of str to int, optional
+        Heavy atoms by element, where the row tells isotopes apart.
     """
 
     row: int
@@ -48,6 +51,12 @@ class MeasuredValue:
     sd: float
     step: float
     known: Mapping[str, str]
+    heavy: Mapping[str, int] | None = None
+
+    @property
+    def isotopes(self) -> str:
+        """Which isotopes make the mass shift, or ``unlabeled``; empty where only the mass is known."""
+        return "" if self.heavy is None else shortest_isotopes(self.heavy)
 
     def of_experiment(self, name: str) -> "MeasuredValue":
         """Return the value with the name of its experiment."""
@@ -57,12 +66,12 @@ class MeasuredValue:
         """Return the texts that a mask compares."""
         texts = {column: self.known.get(column, "") for column in _NAMING}
         own = {"sample": self.sample, "experiment": self.experiment, "metabolite": self.name}
-        return texts | own | {"mass_shift": str(self.shift)}
+        return texts | own | {"mass_shift": str(self.shift), "isotopes": self.isotopes}
 
     def label(self) -> str:
         """Say which value this is."""
         sample = f" of sample {self.sample!r}" if self.sample else ""
-        return f"M+{self.shift} of {self.name!r}{sample}"
+        return f"{isotopologue_name(self.shift, self.isotopes if self.shift else '')} of {self.name!r}{sample}"
 
 
 def read_values(table: RowTable) -> tuple[list[MeasuredValue], str]:
@@ -91,7 +100,7 @@ def read_values(table: RowTable) -> tuple[list[MeasuredValue], str]:
             "isotopic steady state and remove the column."
         )
     for column in ("metabolite", "mass_shift"):
-        if column not in table.columns:
+        if column not in table.columns and not (column == "mass_shift" and "isotopes" in table.columns):
             raise LabelingError(
                 f"{table.source} has no column {column!r}. {suggest(column, table.unused or table.columns)} "
                 "A tidy table has one row per mass shift: metabolite, mass_shift, intensity or fraction."
@@ -109,13 +118,9 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
     name = row.text("metabolite")
     if not name:
         raise LabelingError(f"no metabolite ({table.where(row.number)}); name it, or remove the row.")
-    match = _SHIFT.fullmatch(row.text("mass_shift"))
-    if match is None:
-        raise LabelingError(
-            f"mass shift {row.text('mass_shift')!r} of {name!r} ({table.where(row.number)}) is not one; write 2 or M+2."
-        )
+    shift, heavy = _isotopologue(table, row, name)
     value, sd = _number(table, row, kind, name), _number(table, row, "sd", name)
-    place = f"{name!r} M+{match[1]} ({table.where(row.number)})"
+    place = f"{name!r} M+{shift} ({table.where(row.number)})"
     if sd <= 0:
         raise LabelingError(f"sd = {sd:.4g} of {place} must be positive.")
     if kind == "intensity" and value < 0:
@@ -128,7 +133,28 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
     known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "formula")}
     drawn = f"draw {row.text('draw')}" if row.text("draw") else ""
     sample = row.text("sample") or drawn or " ".join(known[each] for each in _NAMING if known[each])
-    return MeasuredValue(row.number, sample, "", name, int(match[1]), value, sd, step, known)
+    return MeasuredValue(row.number, sample, "", name, shift, value, sd, step, known, heavy)
+
+
+def _isotopologue(table: RowTable, row: Row, name: str) -> tuple[int, dict[str, int] | None]:
+    """Read the mass shift, and the heavy atoms by element where the row states them."""
+    text, place = row.text("mass_shift"), f"of {name!r} ({table.where(row.number)})"
+    match = _SHIFT.fullmatch(text)
+    stated = row.text("isotopes")
+    if not stated or stated.lower() in MISSING:
+        heavy = parse_isotopes(text) if match is None else None
+        if match is None and heavy is None:
+            raise LabelingError(
+                f"mass shift {text!r} {place} is not one; write 2 or M+2. (Isotopes that are told apart: '13C2 15N1'.)"
+            )
+        return (int(match[1]), None) if match else (sum((heavy or {}).values()), heavy)
+    heavy = parse_isotopes(stated)
+    if heavy is None:
+        raise LabelingError(f"isotopes {stated!r} {place} cannot be read; write heavy isotopes as in '13C2 15N1'.")
+    shift = sum(heavy.values())
+    if text and (match is None or int(match[1]) != shift):
+        raise LabelingError(f"mass shift {text!r} {place} is not that of {stated!r}, M+{shift}; correct one of them.")
+    return shift, heavy
 
 
 def _check_fraction(value: float, sd: float, place: str) -> None:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from fluxkit.errors import LabelingError
 from fluxkit.labeling import measurement_kernels as kernels
+from fluxkit.labeling.isotopologues import isotope_texts
 from fluxkit.labeling.meaning import ResolvedMeasurement, abundance_matrix, resolve_measurement
 from fluxkit.labeling.mixing import Mixing, build_mixing
 from fluxkit.labeling.tracers import labeled_elements, parse_tracers
@@ -23,17 +24,17 @@ class MeasurementModel:
     Parameters
     ----------
     fragments : tuple of Fragment
-        What to ask from the simulator. Its values are flat, ``V = sum(size + 1)`` in this order.
+        What to ask from the simulator. Its values are flat, V of all isotopologues in this order.
     weight_names : tuple of str
         Unknowns in [0, 1]: shares of mixtures (``w3``), then ``dilution of ...``.
     measured : ndarray of bool, shape (experiment, isotopologue)
         What the dataset measures and the model predicts; the rest is NaN in a prediction.
     mixing : Mixing
         From pools to mixtures.
-    abundance : ndarray of shape (mixture value, size + 1)
-        Natural abundance: row M+i of a mixture holds what its exact values M+0 to M+i bring to it.
+    abundance : ndarray of shape (mixture value, largest mixture)
+        Natural abundance: row i of a mixture holds what its exact values 0 to i bring to it.
     keep : ndarray of bool, shape (experiment, mixture value)
-        Which mass shifts are kept.
+        Which isotopologues are kept.
     place : ndarray of int, shape (mixture value,)
         Isotopologue of each mixture value.
     notes : tuple of str
@@ -52,7 +53,7 @@ class MeasurementModel:
     @property
     def n_values(self) -> int:
         """Number of simulated values V."""
-        return sum(each.size + 1 for each in self.fragments)
+        return sum(len(each.isotopologues) for each in self.fragments)
 
     @cached_property
     def n_independent(self) -> int:
@@ -170,6 +171,7 @@ def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementMode
     measured = _measured(labeling)
     names = [str(each) for each in labeling["fragment"].values]
     shifts = [int(each) for each in labeling["mass_shift"].values]
+    texts = isotope_texts(labeling)
     elements = labeled_elements_of(labeling, network)
     resolved, notes = [], []
     for name in dict.fromkeys(names):
@@ -186,8 +188,8 @@ def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementMode
     if not resolved:
         raise LabelingError("no measured fragment is left to predict; only external pools, or nothing, are measured.")
     mixing, fragments, weight_names = build_mixing(resolved)
-    where = {key: i for i, key in enumerate(zip(names, shifts, strict=True))}
-    values = [(each.name, shift) for each in resolved for shift in range(each.size + 1)]
+    where = {key: i for i, key in enumerate(zip(names, shifts, texts, strict=True))}
+    values = [(each.name, *isotopologue) for each in resolved for isotopologue in each.isotopologues]
     place = np.array([where.get(key, 0) for key in values])
     keep = measured[:, place] & np.array([key in where for key in values])
     abundance = _abundance(resolved, labeling)
@@ -213,11 +215,11 @@ def _abundance(resolved: list[ResolvedMeasurement], labeling: xr.Dataset) -> np.
     """Natural-abundance matrices, one below the other; identities where the data are corrected."""
     unresolved = labeling.attrs["natural_abundance"]
     formulas = json.loads(labeling.attrs["formulas"])
-    width = max(each.size for each in resolved) + 1
+    width = max(len(each.isotopologues) for each in resolved)
     blocks = []
     for each in resolved:
-        block = np.eye(each.size + 1)
+        block = np.eye(len(each.isotopologues))
         if unresolved:
             block = abundance_matrix(each, formulas.get(each.name), unresolved)
-        blocks.append(np.pad(block, ((0, 0), (0, width - each.size - 1))))
+        blocks.append(np.pad(block, ((0, 0), (0, width - len(block)))))
     return np.concatenate(blocks)

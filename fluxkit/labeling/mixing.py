@@ -16,8 +16,8 @@ Layout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.nd
 class Mixing:
     """Mixtures of pools with known or unknown shares, diluted with what is unlabelled.
 
-    Mixture values are flat: mixture after mixture, mass shift 0 first. A mixture has up to P pools; one that
-    has fewer repeats its first pool with share 0.
+    Mixture values are flat: mixture after mixture, the unlabeled isotopologue first. A mixture has up to P pools; one
+    that has fewer repeats its first pool with share 0.
 
     Parameters
     ----------
@@ -170,13 +170,14 @@ def build_mixing(
     fragments: dict[tuple, Fragment] = {}
     for mixture in mixtures:
         for each in mixture.fragments:
-            fragments.setdefault((each.metabolite, each.atoms), each)
-    ends = np.cumsum([each.size + 1 for each in fragments.values()]).tolist()
-    first = {key: end - each.size - 1 for (key, each), end in zip(fragments.items(), ends, strict=True)}
+            fragments.setdefault((each.metabolite, each.atoms, each.resolved), each)
+    counts = [len(each.isotopologues) for each in fragments.values()]
+    ends = np.cumsum(counts).tolist()
+    first = {key: end - count for key, end, count in zip(fragments, ends, counts, strict=True)}
     named = dict.fromkeys(s.weight for m in mixtures for s in m.shares if s.weight is not None)
     diluted = [i for i, mixture in enumerate(mixtures) if mixture.diluted]
     names = (*named, *(f"dilution of {mixtures[i].name}" for i in diluted))
-    sizes = [mixture.fragments[0].size + 1 for mixture in mixtures]
+    sizes = [len(mixture.isotopologues) for mixture in mixtures]
     depth = max(len(mixture.fragments) for mixture in mixtures)
     sources = np.zeros((depth, sum(sizes)), dtype=int)
     constant, sign = np.zeros((depth, len(mixtures))), np.zeros((depth, len(mixtures)))
@@ -185,7 +186,7 @@ def build_mixing(
     for i, mixture in enumerate(mixtures):
         for p in range(depth):
             pool = mixture.fragments[p if p < len(mixture.fragments) else 0]
-            begin = first[pool.metabolite, pool.atoms]
+            begin = first[pool.metabolite, pool.atoms, pool.resolved]
             sources[p, starts[i] : starts[i] + sizes[i]] = np.arange(begin, begin + sizes[i])
         for p, share in enumerate(mixture.shares):
             constant[p, i] = share.constant

@@ -12,6 +12,8 @@ from fluxkit.networks import Fragment, Network
 def input_mids(system: EmuSystem, tracers: Tracers, purity: float = 1.0) -> dict[Emu, np.ndarray]:
     """Return the MID of every input EMU under the tracers of one experiment.
 
+    Where a fragment of the system tells isotopes apart, each MID has one axis for each of its elements.
+
     Parameters
     ----------
     system : EmuSystem
@@ -21,7 +23,9 @@ def input_mids(system: EmuSystem, tracers: Tracers, purity: float = 1.0) -> dict
     purity : float
         Isotopic purity of every labeled position.
     """
-    return {emu: input_mid(tracers, emu.metabolite, emu.atoms, purity) for emu in system.inputs}
+    return {
+        emu: input_mid(tracers, emu.metabolite, emu.atoms, purity, resolved=system.resolved) for emu in system.inputs
+    }
 
 
 @lru_cache(maxsize=64)

@@ -40,6 +40,10 @@ def read_labeling(
     the unit of the value), ``formula``, ``sample``, ``condition``, ``replicate``, ``tissue``, ``animal``,
     ``experiment`` and ``tracer``. An empty cell, ``NA`` or ``-`` means that nothing was measured.
 
+    Where the instrument tells isotopes of different elements apart, a column ``isotopes`` (or ``mass_shift`` itself)
+    says ``13C2 15N1``, and the metabolite is read as a fragment ``glutamate:C+N``; an element that is not named there
+    has no heavy atom. Metabolites that are seen by their mass may stand in the same table.
+
     Every fragment is renormalised over the mass shifts that are kept, and the measurement model does the same
     to what it predicts. A fragment that is zero at every mass shift of a sample was not detected, so it is
     missing. Single zeros of intensities are censored: their detection limit is ``mid_limit``.
@@ -62,8 +66,8 @@ def read_labeling(
         Elements whose natural isotopes the instrument does not resolve and that are not corrected for:
         ``"C"`` at high resolution, ``"CHNOPS"`` at nominal mass, ``""`` when the data are corrected.
     masks : path, pandas.DataFrame or list of records, optional
-        What to leave out: ``condition``, ``replicate``, ``metabolite``, ``mass_shift``, ``reason``; ``*`` is
-        every.
+        What to leave out: ``condition``, ``replicate``, ``metabolite``, ``mass_shift``, ``isotopes``, ``reason``;
+        ``*`` is every.
     noise : NoiseModel, optional
         Gives the standard deviation where the table has none; the default noise model when left out.
     sheet : str, optional
@@ -117,6 +121,7 @@ def read_labeling(
         dims=dims,
         fragments=grid.fragments,
         mass_shifts=grid.shifts,
+        isotopes=grid.isotopes,
         network=network,
         experiments={name: each.text for name, each in experiments.items()},
         samples=samples,

@@ -8,6 +8,7 @@ import xarray as xr
 
 from fluxkit.errors import LabelingError, suggest
 from fluxkit.labeling.dataset import notes_of
+from fluxkit.labeling.isotopologues import isotope_texts, isotopologue_name
 from fluxkit.labeling.noise import NoiseModel
 
 _GROUPING = ("condition", "tissue", "animal")
@@ -157,12 +158,12 @@ def _shared(part: xr.Dataset) -> tuple[xr.DataArray, list[str]]:
     left = _per_fragment(kept.astype(float), names)
     kept = kept & (left > 1)  # one mass shift alone is 1 whatever happened
     lost = []
+    isotopologues = [isotopologue_name(*e) for e in zip(part["mass_shift"].values, isotope_texts(part), strict=True)]
     for name in dict.fromkeys(
         names[(measured & ~kept).any([d for d in kept.dims if d != "isotopologue"]).values].tolist()
     ):
         mine = names == name
-        shifts = part["mass_shift"].values[
-            mine & (measured & ~kept).any([d for d in kept.dims if d != "isotopologue"]).values
-        ]
-        lost.append(f"{name} M+{', M+'.join(map(str, shifts))} left out: some replicates do not keep it.")
+        out = mine & (measured & ~kept).any([d for d in kept.dims if d != "isotopologue"]).values
+        listed = ", ".join(each for each, is_out in zip(isotopologues, out, strict=True) if is_out)
+        lost.append(f"{name} {listed} left out: some replicates do not keep it.")
     return kept, lost

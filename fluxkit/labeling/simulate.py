@@ -10,6 +10,7 @@ from fluxkit.emu import simulate_mids
 from fluxkit.errors import LabelingError, UnknownNameError, suggest
 from fluxkit.fluxes import as_flux_dataset, directed_fluxes
 from fluxkit.labeling.dataset import labeling_dataset
+from fluxkit.labeling.isotopologues import isotope_texts
 from fluxkit.labeling.meaning import resolve_measurement
 from fluxkit.labeling.measurement import measurement_model
 from fluxkit.labeling.programs import labeling_program
@@ -43,7 +44,9 @@ def simulate(
     exchange : mapping of str to float, optional
         Exchange fluxes by reaction, where ``fluxes`` is a mapping.
     fragments : sequence of str, optional
-        Fragments or names of the observation table; every balanced metabolite by default.
+        Fragments or names of the observation table; every balanced metabolite by default. ``Glu.c`` is seen by
+        mass through all elements that a tracer labels, ``Glu.c:N`` through nitrogen alone, and ``Glu.c:C+N`` tells
+        the isotopes apart: one value for each number of heavy carbons and of heavy nitrogens.
     purity : float
         Isotopic purity of every labeled position, 0 to 1.
     natural_abundance : str
@@ -61,7 +64,9 @@ def simulate(
     -------
     xarray.Dataset
         A labeling dataset: ``mid`` over ``(draw, experiment, isotopologue)`` with ``net_flux`` and
-        ``exchange_flux``. A fragment that no flux supplies has no labeling: its values are NaN.
+        ``exchange_flux``. Coordinates of ``isotopologue`` are ``fragment``, ``mass_shift`` and, where a fragment tells
+        isotopes apart, ``isotopes``: ``"13C2 15N1"`` there, ``""`` where the mass is seen. A fragment that no flux
+        supplies has no labeling: its values are NaN.
 
     Raises
     ------
@@ -101,6 +106,7 @@ def simulate(
         dims=dims,
         fragments=frame["fragment"].values.tolist(),
         mass_shifts=frame["mass_shift"].values.tolist(),
+        isotopes=isotope_texts(frame),
         network=network,
         experiments={name: each.text for name, each in experiments.items()},
         mid_sd=np.full((*net.shape[:-1], *values.shape[1:]), noise) if noise else None,
@@ -122,23 +128,23 @@ def _names(network: Network, fragments: Sequence[str] | None, elements: str) -> 
 
 
 def _frame(network, names, elements, experiments, purity, natural_abundance) -> xr.Dataset:
-    """Return a dataset that asks for all mass shifts of the named fragments in every experiment."""
-    sizes = {name: resolve_measurement(name, network, elements).size for name in names}
-    fragments = [name for name in names for _ in range(sizes[name] + 1)]
-    shifts = [shift for name in names for shift in range(sizes[name] + 1)]
-    stated = {name: network.observations[name].formula for name in names if name in network.observations}
-    formulas = {name: formula for name, formula in stated.items() if formula is not None} if natural_abundance else {}
+    """Return a dataset that asks for all isotopologues of the named fragments in every experiment."""
+    meanings = {name: resolve_measurement(name, network, elements) for name in names}
+    rows = [(name, *isotopologue) for name, each in meanings.items() for isotopologue in each.isotopologues]
+    fragments, shifts, isotopes = zip(*rows, strict=True) if rows else ((), (), ())
+    formulas = {name: each.formula for name, each in meanings.items() if each.formula is not None}
     one = np.tile(np.array([float(shift == 0) for shift in shifts]), (len(experiments), 1))
     return labeling_dataset(
         one,
         dims=("experiment", "isotopologue"),
         fragments=fragments,
         mass_shifts=shifts,
+        isotopes=isotopes,
         network=network,
         experiments={name: each.text for name, each in experiments.items()},
         purity=purity,
         natural_abundance=natural_abundance,
-        formulas=formulas,
+        formulas=formulas if natural_abundance else {},
     )
 
 

@@ -25,6 +25,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "tracer": ("tracer", "tracers"),
     "metabolite": ("metabolite", "fragment", "compound"),
     "formula": ("formula",),
+    "isotopes": ("isotopes",),
     "mass_shift": ("mass_shift", "isotopologue", "isotopolog", "mass_isotopomer"),
     "intensity": ("intensity", "peak_area", "area", "counts"),
     "fraction": ("fraction", "mid", "abundance", "relative_abundance"),

@@ -223,7 +223,12 @@ def normalise_experiments(
 
 
 def input_mid(
-    tracers: Tracers, pool: str, atoms: tuple[Atom, ...], purity: float = 1.0, natural: bool = False
+    tracers: Tracers,
+    pool: str,
+    atoms: tuple[Atom, ...],
+    purity: float = 1.0,
+    natural: bool = False,
+    resolved: bool = False,
 ) -> np.ndarray:
     r"""Return the mass distribution of some atoms of an input pool; heavy atoms of all elements count alike.
 
@@ -231,7 +236,8 @@ def input_mid(
 
     over the kinds of molecules :math:`k` with fractions :math:`f_k`, the unlabeled rest among them;
     :math:`p_{ka}` is the purity for a labeled atom, else 0 or the natural abundance,
-    and :math:`\ast` is convolution.
+    and :math:`\ast` is convolution. Where isotopes are told apart, each element has its own convolution, and a
+    kind of molecule brings their outer product.
 
     Parameters
     ----------
@@ -245,11 +251,14 @@ def input_mid(
         Probability that a labeled position is heavy (isotopic purity), 0 to 1.
     natural : bool
         Whether unlabeled positions are heavy at the natural abundance of their element instead of never.
+    resolved : bool
+        Whether the heavy atoms of each element are counted apart.
 
     Returns
     -------
     numpy.ndarray
-        Fractions of mass shift 0 to ``len(atoms)``, shape ``(len(atoms) + 1,)``; they sum to 1.
+        Fractions of mass shift 0 to ``len(atoms)``, shape ``(len(atoms) + 1,)``; or, told apart, one axis for each
+        element of the atoms in alphabetical order, as long as its atoms and one. They sum to 1.
 
     Raises
     ------
@@ -260,11 +269,17 @@ def input_mid(
         raise TracerError(f"isotopic purity must lie between 0 and 1, not {purity!r}; write 0.99 for 99 %.")
     mixture = tracers.pools.get(pool, ())
     rest = max(0.0, 1.0 - sum(fraction for fraction, _ in mixture))
-    background = [heavy_abundance(element) if natural else 0.0 for element, _ in atoms]
-    mid = np.zeros(len(atoms) + 1)
+    groups = [atoms]
+    if resolved:
+        groups = [[atom for atom in atoms if atom[0] == each] for each in sorted({element for element, _ in atoms})]
+    mid = np.zeros([len(group) + 1 for group in groups])
     for fraction, heavy in (*mixture, (rest, frozenset())):
-        chances = [purity if atom in heavy else low for atom, low in zip(atoms, background, strict=True)]
-        mid += fraction * _count_heavy(chances)
+        kind = np.array(fraction)
+        for group in groups:
+            background = [heavy_abundance(element) if natural else 0.0 for element, _ in group]
+            chances = [purity if atom in heavy else low for atom, low in zip(group, background, strict=True)]
+            kind = np.multiply.outer(kind, _count_heavy(chances))
+        mid += kind
     return mid
 
 

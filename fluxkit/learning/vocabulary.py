@@ -123,7 +123,7 @@ class Vocabulary:
 
 def _meaning(measurement: ResolvedMeasurement) -> tuple:
     pools = tuple(
-        (f.metabolite, f.atoms, s.constant, s.weight, s.complement)
+        (f.metabolite, f.atoms, f.resolved, s.constant, s.weight, s.complement)
         for f, s in zip(measurement.fragments, measurement.shares, strict=True)
     )
     return pools, measurement.diluted
@@ -153,7 +153,7 @@ def build_vocabulary(network: Network, tracers: Sequence[str] | None = None) -> 
     found: dict[tuple, ResolvedMeasurement] = {}
     for name in names:
         measurement = resolve_measurement(name, network, "C")
-        if not measurement.external:
+        if not measurement.external and not measurement.resolved:  # the networks read mass shifts
             found.setdefault(_meaning(measurement), measurement)
     return Vocabulary(network, tuple(found.values()), tuple(parse_tracers(each, network) for each in texts))
 

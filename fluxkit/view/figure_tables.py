@@ -40,8 +40,9 @@ def isotopologue_table(estimate: Any, fragments: Sequence[str] | None = None) ->
     Returns
     -------
     pandas.DataFrame
-        ``experiment``, ``fragment``, ``mass_shift``, ``measured``, ``fitted``, ``sd`` (fractions),
-        ``residual`` (fitted minus measured, in standard deviations). What was not measured has no row.
+        ``experiment``, ``fragment``, ``mass_shift``, ``isotopes`` (``"13C2 15N1"``, empty where the mass is seen),
+        ``measured``, ``fitted``, ``sd`` (fractions), ``residual`` (fitted minus measured, in standard deviations).
+        What was not measured has no row.
 
     Raises
     ------
@@ -53,6 +54,7 @@ def isotopologue_table(estimate: Any, fragments: Sequence[str] | None = None) ->
     for e in range(fit.sizes["experiment"]):
         one = fit.isel(experiment=e)
         columns = {name: np.asarray(one[name].values) for name in ("fragment", "mass_shift")}
+        columns["isotopes"] = one["isotopes"].values.astype(str) if "isotopes" in one.coords else ""
         columns |= {
             name: np.asarray(one[name].values, dtype=float) for name in ("measured", "fitted", "sd", "residual")
         }
@@ -66,6 +68,17 @@ def isotopologue_table(estimate: Any, fragments: Sequence[str] | None = None) ->
     return table.reset_index(drop=True)
 
 
+def isotopologue_names(table: pd.DataFrame) -> pd.Series:
+    """Return what each row of :func:`isotopologue_table` counts: ``M+2``, or ``13C2 15N1``.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With ``mass_shift`` and ``isotopes``.
+    """
+    return table["isotopes"].where(table["isotopes"] != "", "M+" + table["mass_shift"].astype(str))
+
+
 def residual_table(estimate: Any) -> pd.DataFrame:
     """Return the standardised residuals from lowest to highest, beside what pure noise would give.
 
@@ -77,14 +90,14 @@ def residual_table(estimate: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of :func:`isotopologue_table` with ``rank`` (from 1), ``name`` (``"citrate M+2"``) and
-        ``expected``, the normal order statistic of that rank (Blom 1958).
+        The rows of :func:`isotopologue_table` with ``rank`` (from 1), ``name`` (``"citrate M+2"``,
+        ``"Glu.c:C+N 13C2 15N1"``) and ``expected``, the normal order statistic of that rank (Blom 1958).
     """
     table = isotopologue_table(estimate).sort_values("residual", ignore_index=True)
     several = table["experiment"].nunique() > 1
     table["rank"] = np.arange(1, len(table) + 1)
     table["expected"] = ndtri((table["rank"] - 0.375) / (len(table) + 0.25))
-    names = table["fragment"] + " M+" + table["mass_shift"].astype(str)
+    names = table["fragment"] + " " + isotopologue_names(table)
     table["name"] = names + (", " + table["experiment"] if several else "")
     return table
 

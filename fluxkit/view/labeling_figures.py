@@ -24,7 +24,7 @@ from fluxkit.view.figure_style import (
     of_sample,
     shortened,
 )
-from fluxkit.view.figure_tables import isotopologue_table, residual_table
+from fluxkit.view.figure_tables import isotopologue_names, isotopologue_table, residual_table
 from fluxkit.view.panels import FONT, lay_out_panels, place_legend
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def mid_figure(estimate: Any, fragments: Sequence[str] | None = None, columns: i
     Returns
     -------
     plotly.graph_objects.Figure
-        Bars are coloured by the size of the standardised residual.
+        Bars are coloured by the size of the standardised residual. Where isotopes are told apart, the bars stand in
+        groups of the same number of heavy atoms of the first element, which the axis names (``13C2``).
 
     Raises
     ------
@@ -66,14 +67,16 @@ def mid_figure(estimate: Any, fragments: Sequence[str] | None = None, columns: i
     panels = list(table.groupby(["experiment", "fragment"], sort=False))
     steps = np.digitize(table["residual"].abs(), [limit for limit, _, _ in AGREEMENT[:-1]])
     colours = pd.Series([AGREEMENT[i][2] for i in steps], index=table.index)
+    told_apart: dict[int, dict] = {}
     for number, (_, rows) in enumerate(panels, 1):
         axes = axes_of(number)
-        hover = rows[["sd", "residual", "measured", "fitted"]].to_numpy()
+        hover = rows[["sd", "residual", "measured", "fitted"]].assign(name=isotopologue_names(rows)).to_numpy()
         text = (
-            "M+%{x}<br>measured %{customdata[2]:.4f} ± %{customdata[0]:.4f}<br>fitted %{customdata[3]:.4f}"
+            "%{customdata[4]}<br>measured %{customdata[2]:.4f} ± %{customdata[0]:.4f}<br>fitted %{customdata[3]:.4f}"
             "<br>residual %{customdata[1]:+.1f} sd<extra></extra>"
         )
-        shared = {"x": rows["mass_shift"], "customdata": hover, "hovertemplate": text, "showlegend": False}
+        x, told_apart[number] = _positions(rows)
+        shared = {"x": x, "customdata": hover, "hovertemplate": text, "showlegend": False}
         figure.add_bar(y=rows["fitted"], marker_color=list(colours[rows.index]), **shared, **axes)
         error = {"type": "data", "array": rows["sd"], "thickness": 1.2, "width": 3, "color": INK}
         figure.add_scatter(
@@ -92,7 +95,19 @@ def mid_figure(estimate: Any, fragments: Sequence[str] | None = None, columns: i
     lay_out_panels(figure, titles, columns, row_height=104, min_width=172, gap_x=34, gap_y=46)
     figure.update_xaxes(dtick=1, showgrid=False, ticks="", zeroline=False)
     figure.update_yaxes(range=[0, 1.04], tickvals=[0, 0.5, 1], zeroline=False)
+    for number, ticks in told_apart.items():
+        figure.layout[f"xaxis{number if number > 1 else ''}"].update(ticks)
     return figure
+
+
+def _positions(rows: pd.DataFrame) -> tuple[np.ndarray, dict]:
+    """Return where the bars of one panel stand, and the ticks of its axis: mass shifts, or groups of isotopologues."""
+    if not (rows["isotopes"] != "").any():
+        return rows["mass_shift"].to_numpy(), {}
+    groups = rows["isotopes"].str.split(" ").str[0].to_numpy()
+    begins = np.r_[True, groups[1:] != groups[:-1]]
+    x = np.arange(len(rows)) + np.cumsum(begins) - 1  # an empty place between groups
+    return x, {"tickmode": "array", "tickvals": x[begins].tolist(), "ticktext": groups[begins].tolist()}
 
 
 def residual_figure(estimate: Any) -> "Figure":
