@@ -1,21 +1,29 @@
 """The engine: runs straight-line programs over many flux states at once, forward, adjoint and tangent.
 
 A program runs as machine code where it can be compiled (:mod:`fluxkit.emu.kernels`), else interpreted
-(:mod:`fluxkit.emu.interpreter`); both give the same numbers up to rounding.
+(:mod:`fluxkit.emu.interpreter`); both give the same numbers up to rounding. Tensors of torch stay on their device
+(:mod:`fluxkit.emu.tensors`).
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fluxkit.emu.interpreter import interpret
 from fluxkit.emu.kernels import kernel
 from fluxkit.emu.program import Program
-from fluxkit.emu.tape import Tape
+from fluxkit.emu.tape import SMALLEST, Tape
 from fluxkit.errors import FluxError, LabelingError
+
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 _SMALL = 64
 """Up to so many states a second thread costs more than it saves."""
@@ -36,7 +44,9 @@ if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without 
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def run_tape(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> tuple[list[np.ndarray], bool]:
+def run_tape(
+    tape: Tape, inputs: Sequence[np.ndarray], states: int, block: int | None = None
+) -> tuple[list[np.ndarray], bool]:
     """Run a tape over some states.
 
     Parameters
@@ -47,6 +57,8 @@ def run_tape(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> tuple[lis
         Contiguous arrays of one dtype, shape ``(state, width)``, or ``(1, width)`` where all states share the values.
     states : int
         Number of states.
+    block : int, optional
+        States that run together where the tape is interpreted.
 
     Returns
     -------
@@ -60,7 +72,7 @@ def run_tape(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> tuple[lis
         return outputs, True
     code = kernel(tape, inputs[0].dtype.name)
     if code is None:
-        return outputs, interpret(tape, inputs, outputs)
+        return outputs, interpret(tape, inputs, outputs, block)
     if states == 1:
         return outputs, code.run(inputs, outputs, 0, 1)
     if states < code.lanes:  # too few for a group of lanes: the last state is repeated
@@ -83,26 +95,57 @@ def _padded(rows: np.ndarray, count: int) -> np.ndarray:
     return wide
 
 
-def _arguments(program: Program, fluxes, inputs, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
-    fluxes = np.ascontiguousarray(fluxes, dtype=dtype)
-    if fluxes.ndim != 2 or fluxes.shape[1] != program.flux_count:
-        raise FluxError(
-            f"directed fluxes have shape {fluxes.shape}, but network {program.system.network.name!r} needs "
-            f"(state, {program.flux_count}): forward of every reaction, then backward of the reversible ones."
-        )
-    if inputs is None and dtype == "float64":
-        return fluxes, program.input_values[None]
-    inputs = program.input_values if inputs is None else inputs
-    inputs = np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=dtype)))
-    if inputs.ndim != 2 or len(inputs) not in (1, len(fluxes)) or inputs.shape[1] != len(program.input_values):
-        raise LabelingError(
-            f"input values have shape {inputs.shape}; give ({len(program.input_values)},) for all states or "
-            f"{(len(fluxes), len(program.input_values))}, as Program.bind returns them."
-        )
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor of torch; torch is not loaded to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _arguments(program: Program, fluxes, inputs, dtype: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    fluxes = np.ascontiguousarray(fluxes, dtype=check_precision(dtype or "float64"))
+    if inputs is None and fluxes.dtype == np.float64:
+        inputs = program.input_values[None]
+    else:
+        inputs = program.input_values if inputs is None else inputs
+        inputs = np.ascontiguousarray(np.atleast_2d(np.asarray(inputs, dtype=fluxes.dtype)))
+    check_shapes(program, fluxes, inputs)
     return fluxes, inputs
 
 
-def _refuse(program: Program, fluxes: np.ndarray) -> FluxError:
+def check_precision(dtype: str) -> str:
+    """Return the name of a dtype, or refuse one that programs do not run in.
+
+    Raises
+    ------
+    FluxError
+        It is neither float64 nor float32.
+    """
+    if dtype not in SMALLEST:
+        raise FluxError(f"labeling is not simulated in {dtype!r}; give fluxes or dtype= of 'float64' or 'float32'.")
+    return dtype
+
+
+def check_shapes(program: Program, fluxes: Any, inputs: Any) -> None:
+    """Refuse fluxes and inputs, arrays or tensors, that do not fit a program.
+
+    Raises
+    ------
+    FluxError, LabelingError
+        A shape is wrong.
+    """
+    if fluxes.ndim != 2 or fluxes.shape[1] != program.flux_count:
+        raise FluxError(
+            f"directed fluxes have shape {tuple(fluxes.shape)}, but network {program.system.network.name!r} needs "
+            f"(state, {program.flux_count}): forward of every reaction, then backward of the reversible ones."
+        )
+    if inputs.ndim != 2 or len(inputs) not in (1, len(fluxes)) or inputs.shape[1] != len(program.input_values):
+        raise LabelingError(
+            f"input values have shape {tuple(inputs.shape)}; give ({len(program.input_values)},) for all states or "
+            f"{(len(fluxes), len(program.input_values))}, as Program.bind returns them."
+        )
+
+
+def refuse(program: Program, fluxes: np.ndarray) -> FluxError:
     """Return the error that names the first directed flux that is negative or not finite."""
     network = program.system.network
     names = [
@@ -117,25 +160,33 @@ def _refuse(program: Program, fluxes: np.ndarray) -> FluxError:
 
 
 def simulate_mids(
-    program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None, *, dtype: str = "float64"
-) -> np.ndarray:
+    program: Program,
+    fluxes: Array,
+    inputs: Array | None = None,
+    *,
+    dtype: str | None = None,
+    block: int | None = None,
+) -> Array:
     """Return the MIDs of all fragments.
 
     Parameters
     ----------
     program : Program
         The eliminated balances.
-    fluxes : numpy.ndarray
+    fluxes : numpy.ndarray or torch.Tensor
         Directed fluxes, shape ``(state, directed flux)``, non-negative, in any one unit.
-    inputs : numpy.ndarray, optional
+    inputs : numpy.ndarray or torch.Tensor, optional
         Input values, shape ``(input,)`` or ``(state, input)``; those of the program by default.
-    dtype : {"float64", "float32"}
-        Precision of the computation and of the result.
+    dtype : {"float64", "float32"}, optional
+        Precision of the computation and of the result; float64 for arrays, that of the fluxes for tensors.
+    block : int, optional
+        States that run together where a program is interpreted; 65,536 on a GPU, where fewer need less memory.
 
     Returns
     -------
-    numpy.ndarray
-        Shape ``(state, experiment, value)``. The values of a fragment whose supply has no flux in a state
+    numpy.ndarray or torch.Tensor
+        As the fluxes are; a tensor lies on their device and is differentiable by them. Shape
+        ``(state, experiment, value)``. The values of a fragment whose supply has no flux in a state
         are all zero, unless they follow without it: it has one possible source only, or none that carries
         label. The unlabeled share is one minus the rest, so that rounding may leave -1e-16 for zero.
 
@@ -144,39 +195,45 @@ def simulate_mids(
     FluxError
         A flux is negative or not finite, or the shape does not fit the network.
     """
+    if is_tensor(fluxes):
+        from fluxkit.emu import tensors
+
+        return tensors.simulate(program, fluxes, inputs, dtype, block)
     arrays = _arguments(program, fluxes, inputs, dtype)
-    (mids,), good = run_tape(program.tape, arrays, len(arrays[0]))
+    (mids,), good = run_tape(program.tape, arrays, len(arrays[0]), block)
     if not good:
-        raise _refuse(program, arrays[0])
-    return mids.reshape(-1, *program.shape)
+        raise refuse(program, arrays[0])
+    result: Any = mids.reshape(-1, *program.shape)
+    return result
 
 
 def pull_back(
     program: Program,
-    fluxes: np.ndarray,
-    cotangent: np.ndarray,
-    inputs: np.ndarray | None = None,
+    fluxes: Array,
+    cotangent: Array,
+    inputs: Array | None = None,
     *,
-    dtype: str = "float64",
-) -> tuple[np.ndarray, np.ndarray]:
+    dtype: str | None = None,
+    block: int | None = None,
+) -> tuple[Array, Array]:
     """Return the MIDs and the gradient of ``sum(cotangent * mids)`` with respect to the directed fluxes.
 
     Parameters
     ----------
     program : Program
         The eliminated balances.
-    fluxes : numpy.ndarray
+    fluxes : numpy.ndarray or torch.Tensor
         Directed fluxes, shape ``(state, directed flux)``.
-    cotangent : numpy.ndarray
+    cotangent : numpy.ndarray or torch.Tensor
         Shape ``(state, experiment, value)``.
-    inputs, dtype
+    inputs, dtype, block
         As in :func:`simulate_mids`.
 
     Returns
     -------
-    mids : numpy.ndarray
+    mids : numpy.ndarray or torch.Tensor
         Shape ``(state, experiment, value)``.
-    gradient : numpy.ndarray
+    gradient : numpy.ndarray or torch.Tensor
         Shape ``(state, directed flux)``. Where several sources of one EMU all have zero flux the derivative
         depends on the direction; there the EMU counts as unsupplied.
 
@@ -185,16 +242,21 @@ def pull_back(
     FluxError
         As in :func:`simulate_mids`.
     """
+    if is_tensor(fluxes):
+        from fluxkit.emu import tensors
+
+        return tensors.pull_back(program, fluxes, cotangent, inputs, dtype, block)
     arrays = _arguments(program, fluxes, inputs, dtype)
-    cotangent = np.ascontiguousarray(cotangent, dtype=dtype)
+    given = np.ascontiguousarray(cotangent, dtype=arrays[0].dtype)
     expected = (len(arrays[0]), *program.shape)
-    if cotangent.shape != expected:
-        raise FluxError(f"the cotangent has shape {cotangent.shape}, but the MIDs have {expected}; give the same.")
-    packed = cotangent.reshape(len(cotangent), program.shape[0] * program.shape[1])
-    (mids, gradient), good = run_tape(program.adjoint, (*arrays, packed), len(arrays[0]))
+    if given.shape != expected:
+        raise FluxError(f"the cotangent has shape {given.shape}, but the MIDs have {expected}; give the same.")
+    packed = given.reshape(len(given), program.shape[0] * program.shape[1])
+    (mids, gradient), good = run_tape(program.adjoint, (*arrays, packed), len(arrays[0]), block)
     if not good:
-        raise _refuse(program, arrays[0])
-    return mids.reshape(expected), gradient
+        raise refuse(program, arrays[0])
+    result: Any = (mids.reshape(expected), gradient)
+    return result
 
 
 def simulate_with_pullback(
@@ -270,7 +332,7 @@ def push_forward(
         shared = (fluxes[k : k + 1], inputs[k : k + 1] if len(inputs) > 1 else inputs)
         (moved,), good = run_tape(program.tangent, (*shared, own), len(own))
         if not good:
-            raise _refuse(program, fluxes)
+            raise refuse(program, fluxes)
         result[k] = moved.reshape(result.shape[1:])
     return result
 

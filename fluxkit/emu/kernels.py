@@ -18,6 +18,7 @@ import numpy as np
 from fluxkit.emu.tape import Tape
 
 _LOCK = threading.RLock()
+_WARNED = threading.Event()
 _KERNELS: "WeakKeyDictionary[Tape, dict[str, Kernel | None]]" = WeakKeyDictionary()
 
 
@@ -126,12 +127,20 @@ def _load(tape: Tape, dtype: str) -> Kernel | None:
             _write(folder, name, code)
         return Kernel(tape, dtype, code)
     except (ImportError, OSError, RuntimeError) as reason:
-        warnings.warn(
-            f"labeling programs run interpreted, about 50 times slower: they cannot be compiled here ({reason}).",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        _warn(reason)
         return None
+
+
+def _warn(reason: Exception) -> None:
+    """Say why programs run interpreted, once in this process."""
+    if _WARNED.is_set():
+        return
+    _WARNED.set()
+    warnings.warn(
+        f"labeling programs run interpreted, about 50 times slower: they cannot be compiled here ({reason}).",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 def cache_folder() -> Path | None:
@@ -141,9 +150,9 @@ def cache_folder() -> Path | None:
     safe to run.
     """
     given = os.environ.get("FLUXKIT_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = (Path(given) if given else base / "fluxkit") / "programs"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = (Path(given) if given else base / "fluxkit") / "programs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder if _is_private(folder.stat()) else None
     except (OSError, RuntimeError):
