@@ -94,7 +94,8 @@ def _pull_back(
             give(a, cotangent, one)
             give(b, cotangent, one)
         elif kind == RECIPROCAL:
-            give(a, cotangent, builder.multiply(slots[target], slots[target]), negative=True)
+            # in this order: the square of the reciprocal of a tiny flux overflows
+            give(a, builder.multiply(cotangent, slots[target]), slots[target], negative=True)
     starts = np.cumsum([0, *tape.inputs])
     rows = [[gradient.get(i) for i in range(starts[k], starts[k + 1])] for k in by]
     return builder.finish([[slots[slot] for slot in tape.outputs[0].tolist()], *rows])
@@ -129,8 +130,7 @@ def tangent(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
         elif kind == ADD:
             change = builder.add(moved.get(a), moved.get(b))
         elif kind == RECIPROCAL:
-            square = builder.multiply(slots[target], slots[target])
-            change = builder.multiply_subtract(None, moved.get(a), square)
+            change = builder.multiply_subtract(None, builder.multiply(moved.get(a), slots[target]), slots[target])
         else:
             change = None
         if change is not None:

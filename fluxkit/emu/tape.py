@@ -70,7 +70,8 @@ class Tape:
     @cached_property
     def digest(self) -> str:
         """Fingerprint of the content."""
-        sha = hashlib.sha256(repr((self.inputs, self.fixed, [len(each) for each in self.outputs])).encode())
+        sizes = (self.inputs, len(self.constants), self.fixed, [len(each) for each in self.outputs])
+        sha = hashlib.sha256(repr(sizes).encode())
         for array in (self.constants, self.operations, *self.outputs):
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
