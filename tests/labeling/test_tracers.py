@@ -282,6 +282,25 @@ def test_input_mids_equal_the_enumeration_of_isotopomers(text, atoms, purity, na
     np.testing.assert_allclose(mid, expected, atol=1e-13)
 
 
+@given(tracer_texts(), fragments, st.floats(0, 1), st.booleans())
+def test_input_mids_told_apart_equal_the_enumeration_of_isotopomers_by_element(text, atoms, purity, natural):
+    tracers = parse_tracers(text, NETWORK)
+    mid = input_mid(tracers, "Glc_x", tuple(atoms), purity, natural, resolved=True)
+    nature = NATURE if natural else dict.fromkeys(NATURE, 0.0)
+    elements = sorted({element for element, _ in atoms})
+    expected = np.zeros([sum(e == element for e, _ in atoms) + 1 for element in elements])
+    mixture = tracers.pools.get("Glc_x", ())
+    for fraction, label in [*mixture, (1 - sum(f for f, _ in mixture), frozenset())]:
+        for pattern in product((0, 1), repeat=len(atoms)):
+            chance = fraction
+            for atom, is_heavy in zip(atoms, pattern, strict=True):
+                p = purity if atom in label else nature[atom[0]]
+                chance *= p if is_heavy else 1 - p
+            heavy = [element for (element, _), is_heavy in zip(atoms, pattern, strict=True) if is_heavy]
+            expected[tuple(heavy.count(element) for element in elements)] += chance
+    np.testing.assert_allclose(mid, expected, atol=1e-13)
+
+
 @given(tracer_texts(), fragments, st.floats(0, 1), st.booleans(), st.randoms())
 def test_input_mids_sum_to_one_whatever_the_order_of_the_atoms(text, atoms, purity, natural, random):
     tracers = parse_tracers(text, NETWORK)
