@@ -6,8 +6,10 @@ determine; the fit with the prior is there to show how much of the gain that is.
 
 import argparse
 import json
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import Manager
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,11 @@ def _share(share: np.ndarray, picks: np.ndarray) -> str:
     return f"{100 * share.mean():.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def take_processor(processors) -> None:
+    """Keep a worker on one processor, so that every time is that of one core."""
+    os.sched_setaffinity(0, {processors.get()})
+
+
 def main() -> None:
     """Run all cases, or those that are missing, and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,7 +162,11 @@ def main() -> None:
     options.keep.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in options.keep.read_text().splitlines()] if options.keep.is_file() else []
     missing = sorted(set(range(options.cases)) - {each["case"] for each in done})
-    with ProcessPoolExecutor(options.workers) as pool, options.keep.open("a") as file:
+    processors = Manager().Queue()
+    for each in sorted(os.sched_getaffinity(0)) * options.workers:
+        processors.put(each)
+    workers = ProcessPoolExecutor(options.workers, initializer=take_processor, initargs=(processors,))
+    with workers as pool, options.keep.open("a") as file:
         for result in pool.map(run_case, missing, [options.seconds] * len(missing)):
             done.append(result)
             file.write(json.dumps(result) + "\n")

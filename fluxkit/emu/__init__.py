@@ -2,13 +2,23 @@
 
 from fluxkit.emu.decomposition import Emu, EmuSystem, decompose
 from fluxkit.emu.derivatives import gradient, tangent
-from fluxkit.emu.engine import jacobian, pull_back, push_forward, run_tape, simulate_mids, simulate_with_pullback
+from fluxkit.emu.engine import (
+    jacobian,
+    pull_back,
+    push_forward,
+    run_tape,
+    simulate_mids,
+    simulate_with_pullback,
+    thread_count,
+)
+from fluxkit.emu.kernels import Kernel, kernel
 from fluxkit.emu.program import Program, build_program
 from fluxkit.emu.tape import Slot, Tape, TapeBuilder
 
 __all__ = [
     "Emu",
     "EmuSystem",
+    "Kernel",
     "Program",
     "Slot",
     "Tape",
@@ -17,10 +27,12 @@ __all__ = [
     "decompose",
     "gradient",
     "jacobian",
+    "kernel",
     "pull_back",
     "push_forward",
     "run_tape",
     "simulate_mids",
     "simulate_with_pullback",
     "tangent",
+    "thread_count",
 ]

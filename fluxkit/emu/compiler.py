@@ -30,7 +30,10 @@ def _target_machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=EFFORT, codemodel="jitdefault"
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=EFFORT,
+        codemodel="jitdefault",
     )
 
 
@@ -138,7 +141,8 @@ class _Writer:
         parts = [self._chunk(number, each) for number, each in enumerate(ranges)]
         fixed = sum(1 for each in ranges if each.stop <= self.tape.fixed)
         driver = self._driver(range(fixed), range(fixed, len(ranges)))
-        return "\n".join([self._declarations(), lanes.lane_functions(self.lanes, self.scalar), *parts, driver])
+        functions = lanes.lane_functions(self.lanes, self.scalar)
+        return "\n".join([self._declarations(), functions, *parts, driver, self._packed_driver()])
 
     def _declarations(self) -> str:
         v = self.vector
@@ -246,6 +250,22 @@ end:
 br i1 %more, label %group, label %done
 done:
 ret i64 %any
+}}"""
+
+    def _packed_driver(self) -> str:
+        """Return ``i64 run_packed(i64 address)``: ``run`` with its arguments from an array of 64-bit integers."""
+        count = len(self.tape.inputs) + len(self.tape.outputs)
+        kinds = ["i64", "i64", "i64", "ptr", *["ptr", "i64"] * count]
+        loads = [
+            f"%p{i} = getelementptr i64, ptr %a, i64 {i}\n%v{i} = load {kind}, ptr %p{i}"
+            for i, kind in enumerate(kinds)
+        ]
+        arguments = ", ".join(f"{kind} %v{i}" for i, kind in enumerate(kinds))
+        body = "\n".join(["%a = inttoptr i64 %address to ptr", *loads])
+        return f"""define i64 @run_packed(i64 %address) {{
+{body}
+%result = call i64 @run({arguments})
+ret i64 %result
 }}"""
 
     def _carry(self, name: str, side: str, k: int, width: int, place: int) -> str:

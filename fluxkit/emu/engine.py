@@ -30,14 +30,14 @@ _SMALL = 64
 
 
 @cache
-def _threads() -> int:
+def thread_count() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_threads(), thread_name_prefix="fluxkit-emu")
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="fluxkit-emu")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without its threads and would wait for ever
@@ -80,9 +80,9 @@ def run_tape(
         wide = [np.empty((code.lanes, each.shape[1]), dtype=each.dtype) for each in outputs]
         good = code.run(padded, wide, 0, code.lanes)
         return [each[:states] for each in wide], good
-    if states <= _SMALL or _threads() == 1:
+    if states <= _SMALL or thread_count() == 1:
         return outputs, code.run(inputs, outputs, 0, states)
-    parts = min(_threads(), states // code.lanes)
+    parts = min(thread_count(), states // code.lanes)
     edges = [states * k // parts for k in range(parts + 1)]
     results = _pool().map(lambda k: code.run(inputs, outputs, edges[k], edges[k + 1]), range(parts))
     return outputs, all(list(results))

@@ -50,7 +50,27 @@ class Kernel:
         self._has_fixed = tape.fixed > 0
         types = [*[ctypes.c_int64] * 3, ctypes.c_void_p, *[ctypes.c_void_p, ctypes.c_int64] * count]
         self._run = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self._engine.get_function_address("run"))
+        self.packed_address: int = self._engine.get_function_address("run_packed")
         self._local = threading.local()
+
+    def packed(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], states: int) -> np.ndarray:
+        """Return the arguments of a run of all states, for compiled code that calls :attr:`packed_address`.
+
+        The result owns the work array behind its arguments; the inputs and outputs must live as long as it is used.
+
+        Parameters
+        ----------
+        inputs, outputs : sequence of numpy.ndarray
+            As in :meth:`run`.
+        states : int
+            Number of states, at least :attr:`lanes`.
+        """
+        count = 4 + 2 * (len(inputs) + len(outputs))
+        memory = np.zeros(count + (self._scratch_size + self._alignment) // 8, dtype=np.int64)
+        scratch = -(-(memory.ctypes.data + 8 * count) // self._alignment) * self._alignment
+        rows = [(_address(each), each.shape[1] if len(each) > 1 else 0) for each in (*inputs, *outputs)]
+        memory[:count] = [0, states, 0, scratch, *chain.from_iterable(rows)]
+        return memory
 
     def _scratch(self) -> int:
         """Return the address of the work array of this thread."""

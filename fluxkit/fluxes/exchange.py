@@ -48,19 +48,19 @@ class ExchangeCoordinate:
         return int(self.varies.sum())
 
     @cached_property
-    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
         low = np.log(self.lower[self.varies] + self.offset)
         return low, np.log(self.upper[self.varies] + self.offset) - low
 
     @cached_property
-    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.lower[self.varies], self.upper[self.varies]
 
     def fluxes(self, y: np.ndarray) -> np.ndarray:
         """Return exchange fluxes, shape ``(..., reversible)``, of coordinates ``(..., coordinate)``."""
         y = np.asarray(y, dtype=float)
-        low, span = self._ends
-        moved = np.clip(np.exp(low + span * ndtr(y)) - self.offset, *self._bounds)
+        low, span = self.ends
+        moved = np.clip(np.exp(low + span * ndtr(y)) - self.offset, *self.bounds)
         if self.size == len(self.lower):
             return moved
         x = np.broadcast_to(self.lower, (*y.shape[:-1], len(self.lower))).copy()
@@ -69,7 +69,7 @@ class ExchangeCoordinate:
 
     def coordinates(self, x: np.ndarray) -> np.ndarray:
         """Return coordinates, shape ``(..., coordinate)``; at or beyond a bound, the outermost one (7.9)."""
-        low, span = self._ends
+        low, span = self.ends
         t = (np.log(np.maximum(np.asarray(x, dtype=float)[..., self.varies], 0) + self.offset) - low) / span
         return ndtri(np.clip(t, _EDGE, 1 - _EDGE))
 
@@ -109,7 +109,7 @@ class ExchangeCoordinate:
         moved = x if self.size == len(self.lower) else x[..., self.varies]
         shifted, floored = moved + self.offset, moved + self.floor[self.varies]
         square = y * y
-        derivative = shifted * self._ends[1] * np.exp(-0.5 * square) / np.sqrt(2 * np.pi)
+        derivative = shifted * self.ends[1] * np.exp(-0.5 * square) / np.sqrt(2 * np.pi)
         log_prior = (np.log(shifted / floored) - 0.5 * square).sum(axis=-1)
         return x, derivative, log_prior, (1 / shifted - 1 / floored) * derivative - y
 

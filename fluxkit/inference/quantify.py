@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
+from fluxkit.inference.compiled_density import compiled
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
 from fluxkit.inference.problem import (
@@ -141,6 +142,5 @@ def sample_posterior(
     )
     precision = scattered.precision[:: max(1, count // 4)].mean(axis=0)
     covariance = np.linalg.inv(precision)
-    return sample_chains(
-        density.log_density, space.walls, space.offsets, scattered.points, covariance, settings, rng, tell
-    )
+    target = compiled(density) or density.log_density
+    return sample_chains(target, space.walls, space.offsets, scattered.points, covariance, settings, rng, tell)

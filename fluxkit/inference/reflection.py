@@ -4,10 +4,30 @@ Whitened coordinates make the bounce a mirror image of the velocity at the norma
 speeds towards the other walls change, by a column of the matrix of products of normals.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 MOST_BOUNCES = 200
+
+
+class Metric(NamedTuple):
+    """Whitened coordinates ``u`` of positions ``factor u``, and the walls in them.
+
+    Parameters
+    ----------
+    factor : numpy.ndarray
+        Lower Cholesky factor of a covariance, shape ``(parameter, parameter)``.
+    normals : numpy.ndarray
+        Normals of the walls, shape ``(wall, parameter)``.
+    products : numpy.ndarray
+        ``normals @ normals.T``, shape ``(wall, wall)``.
+    """
+
+    factor: np.ndarray
+    normals: np.ndarray
+    products: np.ndarray
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.errors import LabelingError
-from fluxkit.inference.reflection import drift
+from fluxkit.inference.compiled_density import CompiledDensity
+from fluxkit.inference.reflection import Metric, drift
 
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``."""
@@ -106,28 +107,32 @@ class _Ensemble:
     def set_metric(self, covariance: np.ndarray) -> None:
         """Whiten by the Cholesky factor of a covariance, shape ``(parameter, parameter)``."""
         ridge = 1e-9 * np.trace(covariance) / len(covariance)
-        self.factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
-        self.normals = self.walls @ self.factor[: self.bounded]
-        self.products = self.normals @ self.normals.T
+        factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
+        normals = self.walls @ factor[: self.bounded]
+        self.metric = Metric(factor, normals, normals @ normals.T)
 
-    def _drift(self, position: np.ndarray, velocity: np.ndarray, duration: np.ndarray) -> None:
-        """Move straight for a time, bouncing off the walls; changes position and velocity in place."""
-        speed = velocity @ self.normals.T
-        gap = self.offsets - position[:, : self.bounded] @ self.walls.T
-        drift(position, velocity, duration, speed, gap, self.factor, self.normals, self.products)
+    def _leapfrog(self, position: np.ndarray, velocity: np.ndarray, step: np.ndarray, steps: int):
+        """Take steps in place; return log density and gradient at the end."""
+        if isinstance(self.density, CompiledDensity):
+            return self.density.leapfrog(position, velocity, self.gradient, step, steps, self.metric)
+        metric, log_density, gradient = self.metric, self.log_density, self.gradient
+        velocity += 0.5 * step[:, None] * (gradient @ metric.factor)
+        for i in range(steps):
+            speed = velocity @ metric.normals.T
+            gap = self.offsets - position[:, : self.bounded] @ self.walls.T
+            drift(position, velocity, step, speed, gap, *metric)
+            log_density, gradient = self.density(position)
+            half = 0.5 if i == steps - 1 else 1.0
+            velocity += half * step[:, None] * (gradient @ metric.factor)
+        return log_density, gradient
 
     def trajectory(self, steps: int, jitter: np.ndarray) -> np.ndarray:
         """Move every chain along one trajectory and accept or reject; return the acceptance probabilities."""
         step = self.step * jitter
-        position, gradient = self.position.copy(), self.gradient
+        position = self.position.copy()
         velocity = self.rng.standard_normal(position.shape)
         energy = self.log_density - 0.5 * np.einsum("kp,kp->k", velocity, velocity)
-        velocity += 0.5 * step[:, None] * (gradient @ self.factor)
-        for i in range(steps):
-            self._drift(position, velocity, step)
-            log_density, gradient = self.density(position)
-            half = 0.5 if i == steps - 1 else 1.0
-            velocity += half * step[:, None] * (gradient @ self.factor)
+        log_density, gradient = self._leapfrog(position, velocity, step, steps)
         self.gradients += steps * len(position)
         with np.errstate(invalid="ignore", over="ignore"):
             change = log_density - 0.5 * np.einsum("kp,kp->k", velocity, velocity) - energy

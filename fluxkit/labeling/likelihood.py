@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fluxkit.emu import Program, Slot, Tape, TapeBuilder, gradient, run_tape, tangent
+from fluxkit.emu import Kernel, Program, Slot, Tape, TapeBuilder, gradient, kernel, run_tape, tangent
 from fluxkit.labeling.measurement import MeasurementModel
 
 FLUXES, INPUTS, WEIGHTS, DATA = range(4)
@@ -99,6 +99,15 @@ class Likelihood:
             Shape ``(direction, directed flux + weight)``.
         """
         return self._run(self._tangent_tape, fluxes[None], weights[None], directions)[0]
+
+    def gradient_code(self) -> Kernel | None:
+        """Return the machine code of :meth:`log_likelihood`, or None where it cannot be made here."""
+        return kernel(self._gradient_tape, "float64")
+
+    def gradient_inputs(self, fluxes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+        """Return the input arrays of :meth:`gradient_code` for arrays of fluxes and weights."""
+        inputs, data = self._shared
+        return [fluxes, inputs, weights, data]
 
     def _run(self, tape: Tape, fluxes: np.ndarray, weights: np.ndarray, *extra: np.ndarray) -> list[np.ndarray]:
         inputs, data = self._shared
