@@ -4,6 +4,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 # pyright: reportCallIssue=false, reportReturnType=false
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def mid_figure(estimate: Any, fragments: Sequence[str] | None = None, columns: i
     -------
     plotly.graph_objects.Figure
         Bars are coloured by the size of the standardised residual. Where isotopes are told apart, the bars stand in
-        groups of the same number of heavy atoms of the first element, which the axis names (``13C2``).
+        groups of the same number of heavy atoms of the first element, which the axis names (``13C0, 1, 2``).
 
     Raises
     ------
@@ -107,7 +108,8 @@ def _positions(rows: pd.DataFrame) -> tuple[np.ndarray, dict]:
     groups = rows["isotopes"].str.split(" ").str[0].to_numpy()
     begins = np.r_[True, groups[1:] != groups[:-1]]
     x = np.arange(len(rows)) + np.cumsum(begins) - 1  # an empty place between groups
-    return x, {"tickmode": "array", "tickvals": x[begins].tolist(), "ticktext": groups[begins].tolist()}
+    counts = [each if i == 0 else re.sub(r"^\d+[A-Z]", "", each) for i, each in enumerate(groups[begins])]
+    return x, {"tickmode": "array", "tickvals": x[begins].tolist(), "ticktext": counts, "tickangle": 0}
 
 
 def residual_figure(estimate: Any) -> "Figure":

@@ -105,7 +105,7 @@ def test_an_estimate_names_its_isotopologues(estimates):
     bars = next(each for each in figure.data if each.type == "bar")
     assert len(set(bars.x)) == 8  # one place for each, although mass shifts repeat
     np.testing.assert_array_equal(bars.y, table["fitted"])
-    assert figure.layout.xaxis.ticktext == ("13C0", "13C1", "13C2", "13C3")
+    assert figure.layout.xaxis.ticktext == ("13C0", "1", "2", "3")
     names = [f"B:C+N {isotopes}" for isotopes in fit["isotopes"].values]
     assert sorted(residual_table(estimates["B:C+N"])["name"]) == names
     by_mass = mid_figure(estimates["B:C"])
