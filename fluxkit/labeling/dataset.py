@@ -270,13 +270,13 @@ def _check_names(labeling: xr.Dataset, network: Network) -> None:
         )
     elements = labeled_elements_of(labeling, network)
     names = labeling["fragment"].values.astype(str).tolist()
-    rows = list(zip(names, labeling["mass_shift"].values.tolist(), isotope_texts(labeling), strict=True))
-    for name in dict.fromkeys(names):
-        meaning = resolve_measurement(name, network, elements)
-        known = set(meaning.isotopologues)
-        for fragment, shift, isotopes in rows:
-            if fragment == name and (shift, isotopes) not in known:
-                raise LabelingError(_impossible(meaning, shift, isotopes, elements))
+    meanings = {name: resolve_measurement(name, network, elements) for name in dict.fromkeys(names)}
+    known = {name: set(meaning.isotopologues) for name, meaning in meanings.items()}
+    for name, shift, isotopes in zip(
+        names, labeling["mass_shift"].values.tolist(), isotope_texts(labeling), strict=True
+    ):
+        if (shift, isotopes) not in known[name]:
+            raise LabelingError(_impossible(meanings[name], shift, isotopes, elements))
 
 
 def _impossible(meaning: ResolvedMeasurement, shift: int, isotopes: str, elements: str) -> str:

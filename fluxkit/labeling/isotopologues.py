@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -54,6 +55,7 @@ def parse_isotopes(text: str) -> dict[str, int] | None:
     return heavy if len(heavy) == len(parts) else None
 
 
+@lru_cache(maxsize=4096)  # asked for each row of a table
 def isotopologues_of(fragment: Fragment) -> tuple[Isotopologue, ...]:
     """Return what each value of a fragment counts, in the order of the simulated values.
 
@@ -93,17 +95,14 @@ def place_of(fragment: Fragment, shift: int, heavy: Mapping[str, int] | None = N
         Heavy atoms by element, where they are known; an element that is not named has none.
     """
     elements = elements_of(fragment)
-    known = isotopologues_of(fragment)
-    if heavy is not None and (fragment.resolved or len(elements) == 1):
-        if any(count and element not in elements for element, count in heavy.items()):
-            return None
-        text = format_isotopes({each: heavy.get(each, 0) for each in elements}) if fragment.resolved else ""
-        fits = [i for i, each in enumerate(known) if each == (shift, text)]
-    elif heavy is not None:
+    if heavy is None:
+        fits = [i for i, (each, _) in enumerate(isotopologues_of(fragment)) if each == shift]
+        return fits[0] if len(fits) == 1 else None
+    foreign = any(count and element not in elements for element, count in heavy.items())
+    if foreign or not (fragment.resolved or len(elements) == 1):
         return None
-    else:
-        fits = [i for i, each in enumerate(known) if each[0] == shift]
-    return fits[0] if len(fits) == 1 else None
+    counts = tuple(heavy.get(each, 0) for each in elements)
+    return fragment.isotopologues.index(counts) if counts in fragment.isotopologues else None
 
 
 def isotopologue_name(shift: int, isotopes: str = "") -> str:
