@@ -1,9 +1,27 @@
-"""What every test shares: property tests without a deadline, and the same examples on every run of CI."""
+"""What every test shares: how property tests run, and a cache of compiled programs apart from that of the user."""
 
+import contextlib
 import os
+import tempfile
+import time
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+WEEK = 7 * 24 * 3600
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs from run to run beside pytest's own cache, where the workers of a run share them."""
+    kept = getattr(config, "cache", None)  # absent under -p no:cacheprovider
+    folder = Path(kept.mkdir("fluxkit") if kept else tempfile.mkdtemp(prefix="fluxkit-tests-"))
+    os.environ["FLUXKIT_CACHE"] = str(folder)
+    for each in (folder / "programs").glob("*"):  # property tests leave programs that no later run asks for
+        with contextlib.suppress(FileNotFoundError):  # another worker was faster
+            if each.stat().st_mtime < time.time() - WEEK:
+                each.unlink()

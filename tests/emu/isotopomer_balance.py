@@ -3,7 +3,8 @@
 An isotopomer is a bit vector, one bit per atom. Each reaction joins the bit vectors of its substrates and
 deals the bits out to a product. The steady state is the root of these polynomial balances, found by Newton's
 method after a few sweeps of the renormalised fixed-point iteration (without renormalising, that iteration
-diverges).
+diverges). Newton's residual is formed in extended precision: where exchange is 1e5 times net, the digits that
+cancel in it would otherwise leave an error of 1e-11.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ import numpy as np
 from fluxkit.networks import Network, Participant
 
 Atom = tuple[str, int]
+EXTENDED = np.finfo(np.longdouble).eps < 1e-18
+"""Whether this machine has extended precision; Windows and some ARM processors have not."""
 
 
 def atoms_of(network: Network, metabolite: str, elements: str = "CNH") -> list[Atom]:
@@ -98,9 +101,9 @@ def solve_isotopomers(
         Fixed-point sweeps before Newton's method.
     """
     active = [t for t in transitions(network, elements) if fluxes[t.flux] > 0 and t.product not in inputs]
-    inflow: dict[str, float] = {}
+    inflow: dict[str, np.longdouble] = {}
     for t in active:
-        inflow[t.product] = inflow.get(t.product, 0.0) + t.weight * fluxes[t.flux]
+        inflow[t.product] = inflow.get(t.product, np.longdouble(0)) + np.longdouble(t.weight) * fluxes[t.flux]
     sizes = {name: 1 << len(atoms_of(network, name, elements)) for name in inflow}
     values = dict(inputs)
     for name, size in sizes.items():
@@ -108,14 +111,14 @@ def solve_isotopomers(
     for _ in range(sweeps):
         made = {name: np.zeros(size) for name, size in sizes.items()}
         for t in active:
-            share = t.weight * fluxes[t.flux] / inflow[t.product]
+            share = float(t.weight * fluxes[t.flux] / inflow[t.product])
             made[t.product] += share * np.bincount(t.made, _joint(t, values), sizes[t.product])
         values.update({name: each / each.sum() for name, each in made.items()})
     return _newton(active, fluxes, inflow, sizes, values) if active else values
 
 
 def _joint(t: Transition, values, skip: int | None = None) -> np.ndarray:
-    product = np.ones(len(t.made))
+    product = np.ones(len(t.made), dtype=values[t.product].dtype)
     for k, (name, part) in enumerate(zip(t.substrates, t.parts, strict=True)):
         if k != skip:
             product = product * values[name][part]
@@ -127,24 +130,24 @@ def _newton(active, fluxes, inflow, sizes, values) -> dict[str, np.ndarray]:
     for name, size in sizes.items():
         starts[name], total = total, total + size
     closing = np.array(list(starts.values()), dtype=int)  # one equation per metabolite becomes: the sum is 1
+    values = {name: each.astype(np.longdouble) for name, each in values.items()}
     for _ in range(40):
         residual = -np.concatenate([values[name] for name in sizes])
         slope = -np.eye(total)
         for t in active:
-            share = t.weight * fluxes[t.flux] / inflow[t.product]
-            made = np.bincount(t.made, _joint(t, values), sizes[t.product])
-            residual[starts[t.product] : starts[t.product] + sizes[t.product]] += share * made
+            share = np.longdouble(t.weight) * fluxes[t.flux] / inflow[t.product]
+            np.add.at(residual, starts[t.product] + t.made, share * _joint(t, values))
             for k, name in enumerate(t.substrates):
                 if name in starts:
                     rows, columns = starts[t.product] + t.made, starts[name] + t.parts[k]
-                    np.add.at(slope, (rows, columns), share * _joint(t, values, skip=k))
+                    np.add.at(slope, (rows, columns), (share * _joint(t, values, skip=k)).astype(float))
         slope[closing] = 0.0
         for name, start in starts.items():
             slope[start, start : start + sizes[name]] = 1.0
             residual[start] = values[name].sum() - 1.0
-        step = np.linalg.solve(slope, -residual)
+        step = np.linalg.solve(slope, -residual.astype(float))
         for name, start in starts.items():
             values[name] = values[name] + step[start : start + sizes[name]]
         if np.abs(step).max() < 1e-13:
-            return values
+            return {name: each.astype(float) for name, each in values.items()}
     raise ArithmeticError(f"the isotopomer balance did not converge; last step {np.abs(step).max():.1e}")

@@ -143,10 +143,10 @@ def labeled_networks(draw, linear: bool = False, positive: bool = False, experim
             net[i] = draw(size)
     for _ in range(len(network.reactions)):
         _close(network, net)
-        starved = _starved(network, directed(network, net, exchange))
-        if not starved:
+        hungry = starved(network, directed(network, net, exchange))
+        if not hungry:
             break
-        net[network.reaction_index[f"in{starved.pop()[1:]}"]] += 1.0
+        net[network.reaction_index[f"in{hungry.pop()[1:]}"]] += 1.0
     _close(network, net, positive)
     inputs = tuple({pool: draw(isotopomers(network, pool)) for pool in network.inputs} for _ in range(experiments))
     return Labeled(network, net, exchange, inputs, tuple(_fragments(draw, network)))
@@ -165,7 +165,7 @@ def _close(network: Network, net: np.ndarray, positive: bool = False) -> None:
             net[out] += 1.0
 
 
-def _starved(network: Network, fluxes: np.ndarray) -> list[str]:
+def starved(network: Network, fluxes: np.ndarray, elements: str = "CNH") -> list[str]:
     """Pools that turn over although some of their atoms come from no input: closed cycles."""
     fed = {(name, *atom) for name in network.inputs for atom in atoms_of(network, name)}
     sides, backward = [], len(network.reactions)
@@ -195,8 +195,11 @@ def _starved(network: Network, fluxes: np.ndarray) -> list[str]:
         if len(fed) == before:
             break
     balanced = set(network.balanced)
-    starved = {n for n in turning & balanced if any((n, *atom) not in fed for atom in atoms_of(network, n))}
-    return sorted(starved)
+    return sorted(
+        name
+        for name in turning & balanced
+        if any((name, *atom) not in fed for atom in atoms_of(network, name, elements))
+    )
 
 
 @st.composite
