@@ -40,7 +40,7 @@ def _target_machine() -> llvm.TargetMachine:
 @cache
 def compiler_name() -> str:
     """Return what the code depends on beside the program: processor, version of LLVM, and how it is written here."""
-    sources = b"".join(Path(each).read_bytes() for each in (__file__, lanes.__file__))
+    sources = b"".join(Path(__file__).with_name(f"{each}.py").read_bytes() for each in ("compiler", "lanes", "tape"))
     features = llvm.get_host_cpu_features().flatten()
     machine = f"{llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features} {llvm.llvm_version_info}"
     return f"{machine} {hashlib.sha256(sources).hexdigest()}"
