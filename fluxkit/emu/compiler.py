@@ -139,7 +139,7 @@ class _Writer:
         """Return the whole module."""
         ranges = chunk_ranges(self.tape)
         parts = [self._chunk(number, each) for number, each in enumerate(ranges)]
-        fixed = sum(1 for each in ranges if each.stop <= self.tape.fixed)
+        fixed = sum(1 for each in ranges if each.start < self.tape.fixed)
         driver = self._driver(range(fixed), range(fixed, len(ranges)))
         functions = lanes.lane_functions(self.lanes, self.scalar)
         return "\n".join([self._declarations(), functions, *parts, driver, self._packed_driver()])
@@ -173,7 +173,7 @@ class _Writer:
             lines.append(f"%s{slot}.{place} = getelementptr {v}, ptr %w, i64 {place}")
             lines.append(f"store {v} {name}, ptr %s{slot}.{place}")
 
-        if number == 0:
+        if operations.start == tape.fixed:  # every group of lanes passes here, with or without the fixed part
             for slot, places in self.stored.items():
                 if slot < tape.first_operation:
                     for place in places:

@@ -39,9 +39,9 @@ def adjoint(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
         Inputs: those of the tape, then the cotangent of its output. Outputs: that of the tape, then the gradient by
         each of the input arrays.
     """
-    builder = TapeBuilder(tape.inputs)
-    slots, active = _replay(tape, builder, by)
     width = len(tape.outputs[0])
+    builder = TapeBuilder((*tape.inputs, width))
+    slots, active = _replay(tape, builder, by)
     return _pull_back(tape, builder, slots, active, [builder.input(len(tape.inputs), j) for j in range(width)], by)
 
 
@@ -117,7 +117,7 @@ def tangent(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
         Inputs: those of the tape, then one direction of the moving input arrays, joined. Output: the derivative of
         the output along the direction.
     """
-    builder = TapeBuilder(tape.inputs)
+    builder = TapeBuilder((*tape.inputs, sum(tape.inputs[k] for k in by)))
     slots, active = _replay(tape, builder, by)
     moving = np.flatnonzero(active[: tape.first_constant]).tolist()
     moved: dict[int, Slot] = {slot: builder.input(len(tape.inputs), i) for i, slot in enumerate(moving)}

@@ -66,7 +66,13 @@ def run_tape(
         Shape ``(state, width)`` each.
     good : bool
         Whether all values of the first input were finite and not negative.
+
+    Raises
+    ------
+    LabelingError
+        The inputs are not those of the tape.
     """
+    _check_rows(tape, inputs, states)
     outputs = [np.empty((states, len(slots)), dtype=inputs[0].dtype) for slots in tape.outputs]
     if not states:
         return outputs, True
@@ -86,6 +92,21 @@ def run_tape(
     edges = [states * k // parts for k in range(parts + 1)]
     results = _pool().map(lambda k: code.run(inputs, outputs, edges[k], edges[k + 1]), range(parts))
     return outputs, all(list(results))
+
+
+def _check_rows(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> None:
+    """Refuse arrays that do not fit: machine code would read memory that is not theirs."""
+    dtype = inputs[0].dtype
+    fits = len(inputs) == len(tape.inputs)
+    for each, width in zip(inputs, tape.inputs, strict=False):
+        fits &= each.shape == (states, width) or each.shape == (1, width)
+        fits &= each.dtype == dtype and each.flags.c_contiguous
+    if not fits:
+        given = [(each.shape, each.dtype.name) for each in inputs]
+        raise LabelingError(
+            f"a program of {states} states was given arrays {given}; give contiguous arrays of one dtype, of "
+            f"{states} rows or one, and of widths {tape.inputs}."
+        )
 
 
 def _padded(rows: np.ndarray, count: int) -> np.ndarray:
