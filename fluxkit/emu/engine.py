@@ -281,8 +281,8 @@ def pull_back(
 
 
 def simulate_with_pullback(
-    program: Program, fluxes: np.ndarray, inputs: np.ndarray | None = None
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    program: Program, fluxes: Array, inputs: Array | None = None
+) -> tuple[Array, Callable[[Array], Array]]:
     """Return the MIDs, and a function that pulls a cotangent back to the directed fluxes.
 
     The same as :func:`pull_back` for a cotangent that depends on the MIDs.
@@ -291,14 +291,14 @@ def simulate_with_pullback(
     ----------
     program : Program
         The eliminated balances.
-    fluxes : numpy.ndarray
+    fluxes : numpy.ndarray or torch.Tensor
         Directed fluxes, shape ``(state, directed flux)``.
-    inputs : numpy.ndarray, optional
+    inputs : numpy.ndarray or torch.Tensor, optional
         As in :func:`simulate_mids`.
 
     Returns
     -------
-    mids : numpy.ndarray
+    mids : numpy.ndarray or torch.Tensor
         Shape ``(state, experiment, value)``.
     pullback : callable
         From a cotangent ``(state, experiment, value)`` to the gradient of ``sum(cotangent * mids)`` by the directed
