@@ -11,6 +11,7 @@ import fluxkit
 HEAVY = [
     "torch",
     "pytorch_lightning",
+    "llvmlite",
     "numba",
     "scipy",
     "pandas",

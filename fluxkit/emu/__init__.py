@@ -6,13 +6,12 @@ from fluxkit.emu.engine import (
     jacobian,
     pull_back,
     push_forward,
-    run_tape,
     simulate_mids,
     simulate_with_pullback,
-    thread_count,
 )
 from fluxkit.emu.kernels import Kernel, kernel
 from fluxkit.emu.program import Program, build_program
+from fluxkit.emu.running import run_tape, thread_count, thread_pool
 from fluxkit.emu.tape import Slot, Tape, TapeBuilder
 
 __all__ = [
@@ -35,4 +34,5 @@ __all__ = [
     "simulate_with_pullback",
     "tangent",
     "thread_count",
+    "thread_pool",
 ]

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from fluxkit.emu.engine import check_precision, check_shapes, refuse, run_tape
+from fluxkit.emu.engine import check_precision, check_shapes, refuse
 from fluxkit.emu.interpreter import interpret
 from fluxkit.emu.kernels import kernel
 from fluxkit.emu.program import Program
+from fluxkit.emu.running import run_tape
 from fluxkit.emu.tape import Tape
 from fluxkit.errors import FluxError, LabelingError
 

@@ -1,0 +1,111 @@
+"""Runs a straight-line program over many states, on every processor that this process may use.
+
+A program runs as machine code where it can be compiled (:mod:`fluxkit.emu.kernels`), else interpreted
+(:mod:`fluxkit.emu.interpreter`); both give the same numbers up to rounding.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+
+from fluxkit.emu.interpreter import interpret
+from fluxkit.emu.kernels import kernel
+from fluxkit.emu.tape import Tape
+from fluxkit.errors import LabelingError
+
+_SMALL = 64
+"""Up to so many states a second thread costs more than it saves."""
+
+
+def thread_count() -> int:
+    """Return the number of processors that this process may use now."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def thread_pool() -> ThreadPoolExecutor:
+    """Return the threads of this process, started as they are needed, for work that leaves Python's lock.
+
+    Give it :func:`thread_count` pieces of work at a time. Work must not wait for other work that it gives to the pool.
+    """
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="fluxkit")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without its threads and would wait for ever
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)
+
+
+def run_tape(
+    tape: Tape, inputs: Sequence[np.ndarray], states: int, block: int | None = None
+) -> tuple[list[np.ndarray], bool]:
+    """Run a tape over some states.
+
+    Parameters
+    ----------
+    tape : Tape
+        The program.
+    inputs : sequence of numpy.ndarray
+        Contiguous arrays of one dtype, shape ``(state, width)``, or ``(1, width)`` where all states share the values.
+    states : int
+        Number of states.
+    block : int, optional
+        States that run together where the tape is interpreted.
+
+    Returns
+    -------
+    outputs : list of numpy.ndarray
+        Shape ``(state, width)`` each.
+    good : bool
+        Whether all values of the first input were finite and not negative.
+
+    Raises
+    ------
+    LabelingError
+        The inputs are not those of the tape.
+    """
+    _check_rows(tape, inputs, states)
+    outputs = [np.empty((states, len(slots)), dtype=inputs[0].dtype) for slots in tape.outputs]
+    if not states:
+        return outputs, True
+    code = kernel(tape, inputs[0].dtype.name)
+    if code is None:
+        return outputs, interpret(tape, inputs, outputs, block)
+    if states == 1:
+        return outputs, code.run(inputs, outputs, 0, 1)
+    if states < code.lanes:  # too few for a group of lanes: the last state is repeated
+        padded = [each if len(each) == 1 else _padded(each, code.lanes) for each in inputs]
+        wide = [np.empty((code.lanes, each.shape[1]), dtype=each.dtype) for each in outputs]
+        good = code.run(padded, wide, 0, code.lanes)
+        return [each[:states] for each in wide], good
+    threads = 1 if states <= _SMALL else thread_count()
+    if threads == 1:
+        return outputs, code.run(inputs, outputs, 0, states)
+    parts = min(threads, states // code.lanes)
+    edges = [states * k // parts for k in range(parts + 1)]
+    results = thread_pool().map(lambda k: code.run(inputs, outputs, edges[k], edges[k + 1]), range(parts))
+    return outputs, all(list(results))
+
+
+def _check_rows(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> None:
+    """Refuse arrays that do not fit: machine code would read memory that is not theirs."""
+    dtype = inputs[0].dtype
+    fits = len(inputs) == len(tape.inputs)
+    for each, width in zip(inputs, tape.inputs, strict=False):
+        fits &= each.shape == (states, width) or each.shape == (1, width)
+        fits &= each.dtype == dtype and each.flags.c_contiguous
+    if not fits:
+        given = [(each.shape, each.dtype.name) for each in inputs]
+        raise LabelingError(
+            f"a program of {states} states was given arrays {given}; give contiguous arrays of one dtype, of "
+            f"{states} rows or one, and of widths {tape.inputs}."
+        )
+
+
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    wide = np.empty((count, rows.shape[1]), dtype=rows.dtype)
+    wide[: len(rows)] = rows
+    wide[len(rows) :] = rows[-1]
+    return wide
