@@ -71,7 +71,7 @@ class FluxDensity:
         return np.where(self.censored, self.limit.ravel()[self.known], self.measured.ravel()[self.known])
 
     @cached_property
-    def _floor(self) -> np.ndarray:
+    def least_net(self) -> np.ndarray:
         """Smallest net flux: rounding must not turn an irreversible reaction round."""
         return np.where(self.space.network.reversible, -np.inf, 0.0)
 
@@ -107,7 +107,7 @@ class FluxDensity:
     def _state(self, points: np.ndarray) -> _State:
         z, y, w = self.split(points)
         exchange, slope, log_prior, by_y = self.space.exchange_scale.expand(y)
-        net = np.maximum(self.space.net(z), self._floor)
+        net = np.maximum(self.space.net(z), self.least_net)
         return _State(net, slope, self._directed(net, exchange), ndtr(w), (log_prior, by_y))
 
     def _directed(self, net: np.ndarray, exchange: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Reflective Hamiltonian Monte Carlo on a polytope, many chains in one batch.
 
-The first coordinates live inside half-spaces and bounce off them, the others are free. All chains take each step
-together, so that one call of the labeling program serves them all. The metric is one dense covariance pooled over the
-chains. Reflections keep the target invariant (Afshar & Domke 2015, Reflection, refraction and Hamiltonian Monte Carlo,
-NeurIPS 28); the samples are judged by rank-normalised split R-hat and bulk effective sample size
-(Vehtari et al. 2021, doi:10.1214/20-BA1221).
+The first coordinates live inside half-spaces and bounce off them, the others are free. Chains take each step together,
+a group of them as lanes of the labeling program; a compiled density takes whole trajectories. The metric is one dense
+covariance pooled over the chains. Reflections keep the target invariant (Afshar & Domke 2015, Reflection, refraction
+and Hamiltonian Monte Carlo, NeurIPS 28); the samples are judged by rank-normalised split R-hat and bulk effective
+sample size (Vehtari et al. 2021, doi:10.1214/20-BA1221).
 """
 
 import time
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.errors import LabelingError
-from fluxkit.inference.compiled_density import CompiledDensity
-from fluxkit.inference.reflection import Metric, drift
+from fluxkit.inference.trajectory_kernels import Metric, drift
 
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``."""
+"""Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``.
+
+One with a method ``leapfrog`` takes its own steps, as :class:`fluxkit.inference.compiled_density.CompiledDensity` does.
+"""
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,9 @@ class _Ensemble:
 
     def _leapfrog(self, position: np.ndarray, velocity: np.ndarray, step: np.ndarray, steps: int):
         """Take steps in place; return log density and gradient at the end."""
-        if isinstance(self.density, CompiledDensity):
-            return self.density.leapfrog(position, velocity, self.gradient, step, steps, self.metric)
+        compiled = getattr(self.density, "leapfrog", None)
+        if compiled is not None:
+            return compiled(position, velocity, self.gradient, step, steps, self.metric)
         metric, log_density, gradient = self.metric, self.log_density, self.gradient
         velocity += 0.5 * step[:, None] * (gradient @ metric.factor)
         for i in range(steps):

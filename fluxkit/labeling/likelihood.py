@@ -4,15 +4,82 @@ What an instrument reports of the exact MIDs is made of sums, products and one d
 labeling program, and one run gives residuals, or their sum of squares with its gradient.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from fluxkit.emu import Kernel, Program, Slot, Tape, TapeBuilder, gradient, kernel, run_tape, tangent
+from fluxkit.emu.engine import refuse
 from fluxkit.labeling.measurement import MeasurementModel
 
 FLUXES, INPUTS, WEIGHTS, DATA = range(4)
 """The input arrays: directed fluxes, input MIDs, shares and dilutions, and the data (values, then scales)."""
+
+
+class LikelihoodTapes:
+    """The programs of one kind of data: which isotopologues are measured, not what was measured.
+
+    Parameters
+    ----------
+    program : Program
+        Simulator of the fragments that the measurement model asks for.
+    measurement : MeasurementModel
+        From exact MIDs to what the instrument reports.
+    known : numpy.ndarray
+        Flat positions (experiment, isotopologue) of the data, shape ``(datum,)``.
+    censored : numpy.ndarray
+        Data that count only where the prediction exceeds them, shape ``(datum,)``.
+    """
+
+    def __init__(self, program: Program, measurement: MeasurementModel, known: np.ndarray, censored: np.ndarray):
+        self._program, self._measurement, self._known, self._censored = program, measurement, known, censored
+
+    @cached_property
+    def residuals(self) -> Tape:
+        """From fluxes, input MIDs, weights and data to the standardised residuals."""
+        builder = self._builder()
+        return builder.finish([self._write_residuals(builder)])
+
+    @cached_property
+    def gradient(self) -> Tape:
+        """To minus half the sum of squares, and its gradients by fluxes and by weights."""
+        builder = self._builder()
+        total: Slot = None
+        for slot in self._write_residuals(builder):
+            total = builder.multiply_add(total, slot, slot)
+        halved = builder.multiply_subtract(None, total, builder.constant(0.5))
+        return gradient(builder.finish([[halved]]), (FLUXES, WEIGHTS))
+
+    @cached_property
+    def tangent(self) -> Tape:
+        """To the derivative of the residuals along a direction of fluxes and weights."""
+        return tangent(self.residuals, (FLUXES, WEIGHTS))
+
+    def _builder(self) -> TapeBuilder:
+        counts = (self._program.flux_count, len(self._program.input_values), len(self._measurement.weight_names))
+        return TapeBuilder((*counts, 2 * len(self._known)))
+
+    def _write_residuals(self, builder: TapeBuilder) -> list[Slot]:
+        predicted = write_prediction(builder, self._measurement, self._program.write(builder))
+        count = len(self._known)
+        residuals = []
+        for d, position in enumerate(self._known.tolist()):
+            expected, scale = builder.input(DATA, d), builder.input(DATA, count + d)
+            residual = builder.multiply_subtract(
+                builder.multiply(predicted.get(position), scale), builder.constant(1.0), expected
+            )
+            if self._censored[d]:  # a zero below the detection limit counts only what exceeds the limit
+                residual = builder.multiply(residual, builder.flows(residual))
+            residuals.append(residual)
+        return residuals
+
+
+@lru_cache(maxsize=64)
+def _tapes(program: Program, measurement: MeasurementModel, known: bytes, censored: bytes) -> LikelihoodTapes:
+    """Return the tapes of one kind of data; refits to other values of the same kind share them."""
+    return LikelihoodTapes(
+        program, measurement, np.frombuffer(known, dtype=np.intp), np.frombuffer(censored, dtype=bool)
+    )
 
 
 class Likelihood:
@@ -42,26 +109,8 @@ class Likelihood:
         censored: np.ndarray,
     ):
         self.program, self.measurement = program, measurement
-        self._known, self._censored = known, censored
+        self._tapes = _tapes(program, measurement, known.tobytes(), np.asarray(censored, dtype=bool).tobytes())
         self._shared = (program.input_values[None], np.concatenate([expected / sd, 1 / sd])[None])
-
-    @cached_property
-    def _residual_tape(self) -> Tape:
-        builder = self._builder()
-        return builder.finish([self._write_residuals(builder)])
-
-    @cached_property
-    def _gradient_tape(self) -> Tape:
-        builder = self._builder()
-        total: Slot = None
-        for slot in self._write_residuals(builder):
-            total = builder.multiply_add(total, slot, slot)
-        halved = builder.multiply_subtract(None, total, builder.constant(0.5))
-        return gradient(builder.finish([[halved]]), (FLUXES, WEIGHTS))
-
-    @cached_property
-    def _tangent_tape(self) -> Tape:
-        return tangent(self._residual_tape, (FLUXES, WEIGHTS))
 
     def residuals(self, fluxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return standardised residuals, shape ``(state, datum)``.
@@ -72,8 +121,13 @@ class Likelihood:
             Directed fluxes, shape ``(state, directed flux)``, finite and not negative.
         weights : numpy.ndarray
             Shares and dilutions in [0, 1], shape ``(state, weight)``.
+
+        Raises
+        ------
+        FluxError
+            A flux is negative or not finite.
         """
-        return self._run(self._residual_tape, fluxes, weights)[0]
+        return self._run(self._tapes.residuals, fluxes, weights)[0]
 
     def log_likelihood(self, fluxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return minus half the sum of squares ``(state,)``, and its gradients by fluxes and by weights.
@@ -82,8 +136,13 @@ class Likelihood:
         ----------
         fluxes, weights : numpy.ndarray
             As in :meth:`residuals`.
+
+        Raises
+        ------
+        FluxError
+            As in :meth:`residuals`.
         """
-        value, by_fluxes, by_weights = self._run(self._gradient_tape, fluxes, weights)
+        value, by_fluxes, by_weights = self._run(self._tapes.gradient, fluxes, weights)
         return value[:, 0], by_fluxes, by_weights
 
     def push_forward(self, fluxes: np.ndarray, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -98,11 +157,11 @@ class Likelihood:
         directions : numpy.ndarray
             Shape ``(direction, directed flux + weight)``.
         """
-        return self._run(self._tangent_tape, fluxes[None], weights[None], directions)[0]
+        return self._run(self._tapes.tangent, fluxes[None], weights[None], directions)[0]
 
     def gradient_code(self) -> Kernel | None:
         """Return the machine code of :meth:`log_likelihood`, or None where it cannot be made here."""
-        return kernel(self._gradient_tape, "float64")
+        return kernel(self._tapes.gradient, "float64")
 
     def gradient_inputs(self, fluxes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
         """Return the input arrays of :meth:`gradient_code` for arrays of fluxes and weights."""
@@ -112,25 +171,10 @@ class Likelihood:
     def _run(self, tape: Tape, fluxes: np.ndarray, weights: np.ndarray, *extra: np.ndarray) -> list[np.ndarray]:
         inputs, data = self._shared
         arrays = [np.ascontiguousarray(each) for each in (fluxes, inputs, weights, data, *extra)]
-        return run_tape(tape, arrays, len(arrays[-1] if extra else fluxes))[0]
-
-    def _builder(self) -> TapeBuilder:
-        counts = (self.program.flux_count, len(self.program.input_values), len(self.measurement.weight_names))
-        return TapeBuilder((*counts, 2 * len(self._known)))
-
-    def _write_residuals(self, builder: TapeBuilder) -> list[Slot]:
-        predicted = write_prediction(builder, self.measurement, self.program.write(builder))
-        count = len(self._known)
-        residuals = []
-        for d, position in enumerate(self._known.tolist()):
-            expected, scale = builder.input(DATA, d), builder.input(DATA, count + d)
-            residual = builder.multiply_subtract(
-                builder.multiply(predicted.get(position), scale), builder.constant(1.0), expected
-            )
-            if self._censored[d]:  # a zero below the detection limit counts only what exceeds the limit
-                residual = builder.multiply(residual, builder.flows(residual))
-            residuals.append(residual)
-        return residuals
+        outputs, good = run_tape(tape, arrays, len(arrays[-1] if extra else fluxes))
+        if not good:
+            raise refuse(self.program, fluxes)
+        return outputs
 
 
 def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: list[Slot]) -> dict[int, Slot]:
@@ -165,7 +209,11 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
                 for k in range(i + 1):  # natural isotopes only add mass
                     if abundance[i, k]:
                         seen[i] = builder.multiply_add(seen[i], builder.constant(abundance[i, k]), mixed[k])
-            if not (keep.all() and np.allclose(abundance.sum(axis=0), 1, rtol=0, atol=1e-14)):
+            pools = int(np.sum((measurement.mixing.constant != 0) | (measurement.mixing.sign != 0), axis=0)[mixture])
+            whole = keep.all() and np.allclose(abundance.sum(axis=0), 1, rtol=0, atol=1e-14)
+            if (
+                pools > 1 or mixture in measurement.mixing.diluted or not whole
+            ):  # all of one pool sums to one already, or to zero where nothing supplies it
                 total: Slot = None
                 for slot in seen:
                     total = builder.multiply_add(total, slot, one)

@@ -1,12 +1,17 @@
 """The compiled density and its trajectories equal the readable ones."""
 
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from fluxkit.inference.compiled_density import compiled
 from fluxkit.inference.problem import build_density
-from fluxkit.inference.reflection import Metric
 from fluxkit.inference.sampling import _Ensemble
+from fluxkit.inference.trajectory_kernels import Metric
 from tests.inference.problems import TOY, hct116_control, parallel_ccm, random_points, toy_labeling
 
 DENSITIES = {"toy": lambda: build_density(toy_labeling(), TOY), "hct116": hct116_control, "parallel": parallel_ccm}
@@ -35,6 +40,37 @@ def test_a_lost_chain_has_density_zero_and_harms_no_other():
     assert (again[[3, 12]] == -np.inf).all()
     np.testing.assert_array_equal(again[others], value[others])
     np.testing.assert_array_equal(slope[others], gradient[others])
+
+
+def test_threads_that_share_a_density_do_not_disturb_each_other():
+    density = hct116_control()
+    target = compiled(density)
+    batches = [random_points(density, 16, seed=seed) for seed in range(4)]
+    expected = [target(each) for each in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda i: (i % 4, target(batches[i % 4])), range(200)):
+            np.testing.assert_array_equal(found[1][0], expected[found[0]][0])
+            np.testing.assert_array_equal(found[1][1], expected[found[0]][1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_can_go_on():
+    density = hct116_control()
+    target, points = compiled(density), random_points(density, 16)
+    value, _ = target(points)
+    child = os.fork()
+    if child == 0:
+        os._exit(int(not np.array_equal(compiled(density)(points)[0], value)))
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child waits for ever")
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_trajectory_equals_one_taken_step_by_step():
