@@ -49,11 +49,19 @@ class ExchangeCoordinate:
 
     @cached_property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """log(lo + c), and log(hi + c) - log(lo + c), of the coordinates; shape ``(coordinate,)`` each.
+
+        The logarithms are of exchange fluxes in the flux unit of the network.
+        """
         low = np.log(self.lower[self.varies] + self.offset)
         return low, np.log(self.upper[self.varies] + self.offset) - low
 
     @cached_property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bound of the exchange fluxes with a coordinate, in the flux unit of the network.
+
+        Shape ``(coordinate,)`` each.
+        """
         return self.lower[self.varies], self.upper[self.varies]
 
     def fluxes(self, y: np.ndarray) -> np.ndarray:
@@ -72,18 +80,6 @@ class ExchangeCoordinate:
         low, span = self.ends
         t = (np.log(np.maximum(np.asarray(x, dtype=float)[..., self.varies], 0) + self.offset) - low) / span
         return ndtri(np.clip(t, _EDGE, 1 - _EDGE))
-
-    def derivative(self, y: np.ndarray) -> np.ndarray:
-        """Return dx/dy of the coordinates, shape ``(..., coordinate)``."""
-        return self.expand(y)[1]
-
-    def log_prior(self, y: np.ndarray) -> np.ndarray:
-        """Return the log prior density of the coordinates up to a constant, shape ``(...)``."""
-        return self.expand(y)[2]
-
-    def log_prior_gradient(self, y: np.ndarray) -> np.ndarray:
-        """Return the gradient of :meth:`log_prior`, shape ``(..., coordinate)``."""
-        return self.expand(y)[3]
 
     def expand(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return everything a sampler needs at once.

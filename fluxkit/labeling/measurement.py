@@ -1,7 +1,6 @@
 """The measurement model: what an instrument reports of the exact MIDs that the simulator returns."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +18,7 @@ from fluxkit.networks import Fragment, Network
 
 @dataclass(frozen=True, eq=False)
 class MeasurementModel:
-    """Exact MIDs in, predicted measurements out, with the adjoint; made by :func:`measurement_model`.
+    """Exact MIDs in, predicted measurements out; made by :func:`measurement_model`.
 
     Parameters
     ----------
@@ -75,41 +74,11 @@ class MeasurementModel:
         -------
         ndarray of shape (n, experiment, isotopologue)
             NaN where nothing is measured.
-        """
-        return self.value_and_pullback(mids, weights)[0]
 
-    def pullback(self, mids: np.ndarray, weights: np.ndarray, cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Carry a gradient with respect to the prediction back to MIDs and weights.
-
-        Parameters
-        ----------
-        mids : ndarray of shape (n, experiment, V)
-        weights : ndarray of shape (n, weight)
-        cotangent : ndarray of shape (n, experiment, isotopologue)
-            Gradient with respect to the prediction; ignored where nothing is measured.
-
-        Returns
-        -------
-        grad_mids : ndarray of shape (n, experiment, V)
-        grad_weights : ndarray of shape (n, weight)
-        """
-        return self.value_and_pullback(mids, weights)[1](cotangent)
-
-    def value_and_pullback(
-        self, mids: np.ndarray, weights: np.ndarray
-    ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]:
-        """Predict, and return the pullback at the same point.
-
-        Parameters
-        ----------
-        mids : ndarray of shape (n, experiment, V)
-        weights : ndarray of shape (n, weight)
-
-        Returns
-        -------
-        prediction : ndarray of shape (n, experiment, isotopologue)
-        pullback : callable
-            From the cotangent of the prediction to ``(grad_mids, grad_weights)``.
+        Raises
+        ------
+        LabelingError
+            The shapes are not those of this model.
         """
         mids = np.ascontiguousarray(mids, dtype=float)
         weights = np.array(weights, dtype=float, order="C")
@@ -118,15 +87,7 @@ class MeasurementModel:
         result = np.full((len(mids), *self.measured.shape), np.nan)
         layout = (*self.mixing.arrays, self.abundance, self.keep, self.place)
         kernels.predict(mids, weights, *layout, result)
-
-        def pullback(cotangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            cotangent = np.ascontiguousarray(cotangent, dtype=float)
-            self._check_shape("cotangent", cotangent, result.shape)
-            by_mids, by_weights = np.zeros_like(mids), np.zeros_like(weights)
-            kernels.pull_back(mids, weights, cotangent, *layout, by_mids, by_weights)
-            return by_mids, by_weights
-
-        return result, pullback
+        return result
 
     def _check_shape(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         if array.shape != shape:

@@ -1,6 +1,6 @@
 """Mixtures: what is measured as one may be several pools, and an unlabelled pool beside them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,8 +33,8 @@ class Mixing:
         First value of each mixture.
     owner : ndarray of int, shape (mixture value,)
         Mixture of each value.
-    n_values, n_weights : int
-        Number of simulated values, and of weights.
+    n_weights : int
+        Number of weights.
     """
 
     sources: np.ndarray
@@ -44,21 +44,7 @@ class Mixing:
     diluted: np.ndarray
     starts: np.ndarray
     owner: np.ndarray
-    n_values: int
     n_weights: int
-
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum the values of each mixture.
-
-        Parameters
-        ----------
-        values : ndarray of shape (..., mixture value)
-
-        Returns
-        -------
-        ndarray of shape (..., mixture)
-        """
-        return np.add.reduceat(values, self.starts, axis=-1)
 
     @cached_property
     def arrays(self) -> Layout:
@@ -73,9 +59,7 @@ class Mixing:
         first = np.ascontiguousarray(self.sources[:, self.starts])
         return first, self.constant, self.sign, self.weight, dilution, starts
 
-    def mix(
-        self, mids: np.ndarray, weights: np.ndarray
-    ) -> tuple[np.ndarray, Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]]:
+    def mix(self, mids: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Mix the pools, then dilute.
 
         Parameters
@@ -86,67 +70,21 @@ class Mixing:
 
         Returns
         -------
-        mixtures : ndarray of shape (n, experiment, mixture value)
-        pullback : callable
-            From the gradient of the mixtures to the gradients of ``mids`` and ``weights``.
+        ndarray of shape (n, experiment, mixture value)
         """
-        shares = self._shares(weights)[:, :, None, self.owner]  # (n, P, 1, value)
-        pools = np.take(mids, self.sources, axis=-1)  # (n, experiment, P, value)
-        pools = [pools[:, :, p] for p in range(len(self.sources))]
-        mixed = pools[0] * shares[:, 0]
-        for p in range(1, len(pools)):
-            mixed += pools[p] * shares[:, p]
-        result, kept = mixed, None
+        shares = np.broadcast_to(self.constant, (len(weights), *self.constant.shape))
+        if self.n_weights:
+            shares = shares + self.sign * weights[:, self.weight]
+        shares = shares[:, :, None, self.owner]  # (n, P, 1, value)
+        mixed = np.zeros((*mids.shape[:2], len(self.owner)))
+        for p, values in enumerate(self.sources):
+            mixed += np.take(mids, values, axis=-1) * shares[:, p]
         if self.diluted.size:
             part = np.zeros((len(mids), 1, len(self.starts)))
             part[:, 0, self.diluted] = weights[:, self.n_weights - self.diluted.size :]
-            kept = (1.0 - part)[..., self.owner]
-            result = mixed * kept
-            result[..., self.starts] += part
-
-        def pullback(gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            inner = gradient if kept is None else gradient * kept
-            grad_weights = np.zeros((len(mids), self.n_weights))
-            if self.n_weights:
-                grad_shares = [self.sums((inner * pool).sum(axis=1)) for pool in pools]
-                grad_weights += np.concatenate(grad_shares, axis=1) @ self._share_of_weight
-            if self.diluted.size:
-                lost = self.sums((gradient * mixed).sum(axis=1))
-                won = gradient[..., self.starts].sum(axis=1)
-                grad_weights[:, self.n_weights - self.diluted.size :] += (won - lost)[:, self.diluted]
-            return self._scatter(
-                np.concatenate([inner * shares[:, p] for p in range(len(pools))], axis=-1)
-            ), grad_weights
-
-        return result, pullback
-
-    def _shares(self, weights: np.ndarray) -> np.ndarray:
-        """Share of every pool, shape ``(n, P, mixture)``."""
-        if not self.n_weights:
-            return np.broadcast_to(self.constant, (len(weights), *self.constant.shape))
-        return self.constant + self.sign * weights[:, self.weight]
-
-    @cached_property
-    def _share_of_weight(self) -> np.ndarray:
-        """Derivative of the shares by the weights, shape ``(P * mixture, weight)``."""
-        matrix = np.zeros((self.weight.size, self.n_weights))
-        matrix[np.arange(self.weight.size), self.weight.ravel()] = self.sign.ravel()
-        return matrix
-
-    @cached_property
-    def _gathering(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Order that brings contributions to one simulated value together, their starts, these values."""
-        flat = self.sources.ravel()
-        order = np.argsort(flat, kind="stable")
-        targets, starts = np.unique(flat[order], return_index=True)
-        return order, starts, targets
-
-    def _scatter(self, contributions: np.ndarray) -> np.ndarray:
-        """Add contributions ``(n, experiment, P * mixture value)`` up to ``(n, experiment, V)``."""
-        order, starts, targets = self._gathering
-        result = np.zeros((*contributions.shape[:-1], self.n_values))
-        result[..., targets] = np.add.reduceat(contributions[..., order], starts, axis=-1)
-        return result
+            mixed *= (1.0 - part)[..., self.owner]
+            mixed[..., self.starts] += part
+        return mixed
 
 
 def build_mixing(
@@ -197,5 +135,5 @@ def build_mixing(
                     constant[p, i], sign[p, i] = 0.0, share.constant
                 weight[p, i] = names.index(share.weight)
     owner = np.repeat(np.arange(len(mixtures)), sizes)
-    mixing = Mixing(sources, constant, sign, weight, np.array(diluted, dtype=int), starts, owner, ends[-1], len(names))
+    mixing = Mixing(sources, constant, sign, weight, np.array(diluted, dtype=int), starts, owner, len(names))
     return mixing, tuple(fragments.values()), names

@@ -161,7 +161,7 @@ class ExperimentSimulator:
         inputs, features = self._tracers(len(owner), rng)
         directed = directed_fluxes(vocabulary.network, self.space.net(z), self.space.exchange(y))
         mids = simulate_mids(self.program, np.maximum(directed, 0.0)[owner], inputs)
-        flat = self.mixing.mix(mids, ndtr(w)[owner])[0][:, 0]
+        flat = self.mixing.mix(mids, ndtr(w)[owner])[:, 0]
         values = np.zeros((len(owner), len(vocabulary.measurements), vocabulary.width))
         real = np.arange(vocabulary.width) < vocabulary.sizes[:, None]
         values[:, real] = flat
