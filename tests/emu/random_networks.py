@@ -48,6 +48,15 @@ def split(case: Labeled, values: np.ndarray) -> list[np.ndarray]:
     return np.split(values, np.cumsum([each.size + 1 for each in case.fragments])[:-1], axis=-1)
 
 
+def supplied(case: Labeled) -> set[str]:
+    """Pools that some flux makes."""
+    inflow = np.maximum(case.network.stoichiometry, 0) @ np.maximum(case.net, 0)
+    backward = np.maximum(-case.network.stoichiometry, 0) @ np.maximum(-case.net, 0)
+    exchanged = np.abs(case.network.stoichiometry) @ case.exchange
+    total = inflow + backward + exchanged
+    return {name for name, each in zip(case.network.balanced, total, strict=True) if each > 0}
+
+
 def _deal(draw, atoms: list[tuple[str, str]], counts: list[dict[str, int]]) -> list[dict[str, str]]:
     """Deal shuffled atoms out to metabolites of the given composition."""
     shuffled = draw(st.permutations(atoms))

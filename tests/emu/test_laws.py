@@ -10,21 +10,13 @@ from fluxkit.emu import simulate_mids
 from fluxkit.errors import NetworkError
 from fluxkit.networks import Fragment, Network, load_network, parse_fragment
 from tests.emu.isotopomer_balance import atoms_of
-from tests.emu.random_networks import Labeled, directed, isotopomers, labeled_networks, program_of, split
+from tests.emu.random_networks import Labeled, directed, isotopomers, labeled_networks, program_of, split, supplied
 
 FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def simulated(case: Labeled, fluxes=None) -> np.ndarray:
     return simulate_mids(program_of(case), (case.fluxes if fluxes is None else fluxes)[None])[0]
-
-
-def supplied(case: Labeled) -> set[str]:
-    inflow = np.maximum(case.network.stoichiometry, 0) @ np.maximum(case.net, 0)
-    backward = np.maximum(-case.network.stoichiometry, 0) @ np.maximum(-case.net, 0)
-    exchanged = np.abs(case.network.stoichiometry) @ case.exchange
-    total = inflow + backward + exchanged
-    return {name for name, each in zip(case.network.balanced, total, strict=True) if each > 0}
 
 
 @FEW
