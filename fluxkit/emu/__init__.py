@@ -7,7 +7,6 @@ from fluxkit.emu.engine import (
     pull_back,
     push_forward,
     simulate_mids,
-    simulate_with_pullback,
 )
 from fluxkit.emu.kernels import Kernel, kernel
 from fluxkit.emu.program import Program, build_program
@@ -31,7 +30,6 @@ __all__ = [
     "push_forward",
     "run_tape",
     "simulate_mids",
-    "simulate_with_pullback",
     "tangent",
     "thread_count",
     "thread_pool",

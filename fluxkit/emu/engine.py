@@ -5,7 +5,6 @@ Arrays run on the processor (:mod:`fluxkit.emu.running`); tensors of torch stay 
 """
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -183,38 +182,6 @@ def pull_back(
         raise refuse(program, arrays[0])
     result: Any = (mids.reshape(expected), gradient)
     return result
-
-
-def simulate_with_pullback(
-    program: Program, fluxes: Array, inputs: Array | None = None
-) -> tuple[Array, Callable[[Array], Array]]:
-    """Return the MIDs, and a function that pulls a cotangent back to the directed fluxes.
-
-    The same as :func:`pull_back` for a cotangent that depends on the MIDs.
-
-    Parameters
-    ----------
-    program : Program
-        The eliminated balances.
-    fluxes : numpy.ndarray or torch.Tensor
-        Directed fluxes, shape ``(state, directed flux)``.
-    inputs : numpy.ndarray or torch.Tensor, optional
-        As in :func:`simulate_mids`.
-
-    Returns
-    -------
-    mids : numpy.ndarray or torch.Tensor
-        Shape ``(state, experiment, value)``.
-    pullback : callable
-        From a cotangent ``(state, experiment, value)`` to the gradient of ``sum(cotangent * mids)`` by the directed
-        fluxes, ``(state, directed flux)``. May be called any number of times, from any thread.
-
-    Raises
-    ------
-    FluxError
-        As in :func:`simulate_mids`.
-    """
-    return simulate_mids(program, fluxes, inputs), lambda cotangent: pull_back(program, fluxes, cotangent, inputs)[1]
 
 
 def push_forward(

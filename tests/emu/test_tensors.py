@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fluxkit.emu import build_program, decompose, pull_back, simulate_mids, simulate_with_pullback
+from fluxkit.emu import build_program, decompose, pull_back, simulate_mids
 from fluxkit.emu.interpreter import interpret
 from fluxkit.errors import FluxError, LabelingError
 from fluxkit.networks import load_network, parse_fragment
@@ -113,13 +113,6 @@ def test_a_gradient_flows_on_through_what_came_before_and_in_another_precision()
     assert mids.dtype == torch.float32
     (mids[0, 0, 0] * 100).backward()
     assert abs(float(free.grad)) < 1e-3  # all fluxes together are a direction without slope
-
-
-def test_a_pullback_of_tensors_is_that_of_arrays(fresh):
-    mids, pullback = simulate_with_pullback(ccm_program(fresh), torch.tensor(FLUXES))
-    np.testing.assert_allclose(mids, MIDS, rtol=0, atol=1e-12)
-    found = pullback(torch.tensor(COTANGENT))
-    np.testing.assert_allclose(found, GRADIENT, rtol=1e-9, atol=1e-12 * np.abs(GRADIENT).max())
 
 
 def test_no_states_give_empty_tensors(fresh):
