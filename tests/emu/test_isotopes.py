@@ -117,7 +117,7 @@ def test_one_program_sees_some_fragments_by_mass_and_others_by_isotope():
     np.testing.assert_allclose(alone, together, rtol=0, atol=1e-14)
 
 
-@FEW
+@settings(FEW, max_examples=12)
 @given(labeled_networks(positive=True))
 def test_derivatives_of_resolved_isotopes_are_one_matrix_and_sum_to_those_of_the_nominal_mid(case):
     system = decompose(case.network, apart(case.fragments))
