@@ -17,6 +17,7 @@ BLOCK_ELSEWHERE = 65536
 """States that are run together on another device: there the number of operations counts, not that of states."""
 
 
+@np.errstate(all="ignore")  # fluxes that are not finite are told by the result, as machine code does
 def interpret(tape: Tape, inputs: Sequence[Any], outputs: Sequence[Any], block: int | None = None) -> bool:
     """Run a tape.
 
