@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from llvmlite import binding as llvm
 
+from fluxkit import __version__
 from fluxkit.emu import lanes
 from fluxkit.emu.tape import ADD, ARITY, MULTIPLY, MULTIPLY_ADD, MULTIPLY_SUBTRACT, RECIPROCAL, SMALLEST, Tape
 
@@ -40,7 +41,11 @@ def _target_machine() -> llvm.TargetMachine:
 @cache
 def compiler_name() -> str:
     """Return what the code depends on beside the program: processor, version of LLVM, and how it is written here."""
-    sources = b"".join(Path(__file__).with_name(f"{each}.py").read_bytes() for each in ("compiler", "lanes", "tape"))
+    try:
+        files = [Path(__file__).with_name(f"{each}.py") for each in ("compiler", "lanes", "tape")]
+        sources = b"".join(each.read_bytes() for each in files)
+    except OSError:  # installed without its sources, or inside an archive
+        sources = __version__.encode()
     features = llvm.get_host_cpu_features().flatten()
     machine = f"{llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features} {llvm.llvm_version_info}"
     return f"{machine} {hashlib.sha256(sources).hexdigest()}"
@@ -58,7 +63,13 @@ def vector_bytes() -> int:
 
 
 def lane_count(dtype: str) -> int:
-    """Return the number of states in one group of lanes."""
+    """Return the number of states in one group of lanes.
+
+    Parameters
+    ----------
+    dtype : {"float64", "float32"}
+        Precision.
+    """
     return vector_bytes() // _TYPES[dtype][1]
 
 
@@ -82,14 +93,26 @@ class Layout:
 
 
 def chunk_ranges(tape: Tape) -> list[range]:
-    """Return the operations of each chunk; the fixed ones have chunks of their own."""
+    """Return the operations of each chunk; the fixed ones have chunks of their own, the others at least one.
+
+    Parameters
+    ----------
+    tape : Tape
+        The program.
+    """
     count = len(tape.operations)
-    starts = [*range(0, tape.fixed, CHUNK), *range(tape.fixed, count, CHUNK)] or [0]
+    starts = [*range(0, tape.fixed, CHUNK), *(range(tape.fixed, count, CHUNK) or [tape.fixed])]
     return [range(a, b) for a, b in pairwise([*starts, count])]
 
 
 def work_layout(tape: Tape) -> Layout:
-    """Return the places of the values that outlive their chunk."""
+    """Return the places of the values that outlive their chunk.
+
+    Parameters
+    ----------
+    tape : Tape
+        The program.
+    """
     places = {slot: slot for slot in range(tape.first_constant)}
     free: list[int] = []
     top = tape.first_constant
@@ -116,7 +139,20 @@ def work_layout(tape: Tape) -> Layout:
 
 
 def emit_object(tape: Tape, dtype: str) -> bytes:
-    """Return the object code of a tape; its function ``run`` is described at :func:`_driver`."""
+    """Return the object code of a tape; its function ``run`` is described at ``_Writer._driver``.
+
+    Parameters
+    ----------
+    tape : Tape
+        The program.
+    dtype : {"float64", "float32"}
+        Precision.
+
+    Raises
+    ------
+    RuntimeError
+        LLVM refuses the code: that of llvmlite before 0.45 does.
+    """
     module = llvm.parse_assembly(_Writer(tape, dtype).text())
     return _target_machine().emit_object(module)
 
@@ -211,7 +247,8 @@ class _Writer:
 
         It runs the states ``first`` to ``last``, at least one group of lanes; the last group overlaps its predecessor.
         A stride counts values from one state to the next and may be zero. With ``resume`` the fixed operations run
-        for the first group only. The result is 0, or 1 where a value of the first input is negative or not finite.
+        for the first group only, which needs two inputs or more. The result is 0, or 1 where a value of the first
+        input is negative or not finite.
         """
         n, tape = self.lanes, self.tape
         arguments = ["i64 %first", "i64 %last", "i64 %resume", "ptr %work"]
@@ -219,9 +256,11 @@ class _Writer:
         arguments += [f"ptr %out{k}, i64 %out.stride{k}" for k in range(len(tape.outputs))]
         starts = np.cumsum([0, *tape.inputs]).tolist()
         gathers = [self._carry("gather", "in", k, width, starts[k]) for k, width in enumerate(tape.inputs)]
-        head = [*gathers[:-1], f"%bad = call i64 @check(ptr %work, i64 {tape.inputs[0]})"]
+        early = gathers[:-1] or gathers  # the first input is looked at, so it must be there
+        looked_at = f"call i64 @check(ptr %work, i64 {tape.inputs[0]})" if tape.inputs[0] else "add i64 0, 0"
+        head = [*early, f"%bad = {looked_at}"]
         head += [f"call void @chunk{k}(ptr %work)" for k in fixed]
-        body = [gathers[-1], *(f"call void @chunk{k}(ptr %work)" for k in varying)]
+        body = [*gathers[len(early) :], *(f"call void @chunk{k}(ptr %work)" for k in varying)]
         for k, slots in enumerate(tape.outputs):
             body.append(self._carry("scatter", "out", k, len(slots), self.layout.outputs[k]))
         head_text, body_text = "\n".join(head), "\n".join(body)

@@ -1,25 +1,20 @@
-"""Compiled programs in this process and on disk: made once for a content, kept safely, never required."""
+"""Compiled programs in this process: made once for a content, in whatever thread or fork, and never required."""
 
-import contextlib
 import ctypes
 import hashlib
 import os
-import stat
-import tempfile
 import threading
 import warnings
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from fluxkit.emu.cache import cache_folder, read_program, write_program
 from fluxkit.emu.tape import Tape
 
-_LOCK = threading.RLock()
 _WARNED = threading.Event()
-_KERNELS: "WeakKeyDictionary[Tape, dict[str, Kernel | None]]" = WeakKeyDictionary()
 
 
 class Kernel:
@@ -47,7 +42,7 @@ class Kernel:
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         count = len(tape.inputs) + len(tape.outputs)
-        self._has_fixed = tape.fixed > 0
+        self._can_resume = tape.fixed > 0 and len(tape.inputs) > 1
         types = [*[ctypes.c_int64] * 3, ctypes.c_void_p, *[ctypes.c_void_p, ctypes.c_int64] * count]
         self._run = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self._engine.get_function_address("run"))
         self.packed_address: int = self._engine.get_function_address("run_packed")
@@ -101,8 +96,36 @@ class Kernel:
         else:
             bounds = [first, last]
             rows = [(_address(each), each.shape[1] if len(each) > 1 else 0) for each in (*inputs, *outputs)]
-        resumes = self._has_fixed and all(len(each) == 1 for each in inputs[:-1])
+        resumes = self._can_resume and all(len(each) == 1 for each in inputs[:-1])
         return self._run(*bounds, resumes, self._scratch(), *chain.from_iterable(rows)) == 0
+
+
+class _Compiled:
+    """What this process knows of one tape: its machine code by dtype, made by one thread at a time."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.kernels: dict[str, Kernel | None] = {}
+
+
+_KNOWN: WeakKeyDictionary[Tape, _Compiled] = WeakKeyDictionary()
+_GUARD = threading.Lock()
+"""Held for a moment, while a tape becomes known."""
+_LLVM = threading.Lock()
+"""Held while LLVM works, which runs one call at a time anyway; forks wait for it, else its own lock stays locked."""
+
+
+def _after_fork() -> None:
+    """Give a forked child locks of its own: threads that held them did not come along."""
+    global _GUARD
+    _LLVM.release()
+    _GUARD = threading.Lock()
+    for each in _KNOWN.values():
+        each.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LLVM.acquire, after_in_parent=_LLVM.release, after_in_child=_after_fork)
 
 
 def _address(array: np.ndarray, row: int = 0) -> int:
@@ -114,8 +137,8 @@ def _address(array: np.ndarray, row: int = 0) -> int:
 def kernel(tape: Tape, dtype: str) -> Kernel | None:
     """Return the compiled form of a tape, or None where this machine cannot compile.
 
-    The code is looked up in this process, then on disk (see :func:`cache_folder`), and else compiled. The environment
-    variable ``FLUXKIT_ENGINE=interpreter`` turns compiling off.
+    The code is looked up in this process, then on disk (see :func:`fluxkit.emu.cache.cache_folder`), and else compiled.
+    The environment variable ``FLUXKIT_ENGINE=interpreter`` turns compiling off.
 
     Parameters
     ----------
@@ -124,28 +147,34 @@ def kernel(tape: Tape, dtype: str) -> Kernel | None:
     dtype : str
         ``"float64"`` or ``"float32"``.
     """
-    known = _KERNELS.get(tape, {})
-    if dtype not in known:
-        with _LOCK:
-            known = _KERNELS.setdefault(tape, {})
-            if dtype not in known:
-                known[dtype] = _load(tape, dtype)
-    return known[dtype]
+    known = _KNOWN.get(tape)
+    if known is None:
+        with _GUARD:
+            known = _KNOWN.setdefault(tape, _Compiled())
+    if dtype not in known.kernels:
+        with known.lock:
+            if dtype not in known.kernels:
+                known.kernels[dtype] = _load(tape, dtype)
+    return known.kernels[dtype]
 
 
 def _load(tape: Tape, dtype: str) -> Kernel | None:
     if os.environ.get("FLUXKIT_ENGINE") == "interpreter":
         return None
     try:
-        from fluxkit.emu.compiler import compiler_name, emit_object
+        with _LLVM:
+            from fluxkit.emu.compiler import compiler_name, emit_object
 
-        name = hashlib.sha256(f"{tape.digest} {dtype} {compiler_name()}".encode()).hexdigest()
+            compiler = compiler_name()
+        name = hashlib.sha256(f"{tape.digest} {dtype} {compiler}".encode()).hexdigest()
         folder = cache_folder()
-        code = _read(folder, name)
+        code = read_program(folder, name)
         if code is None:
-            code = emit_object(tape, dtype)
-            _write(folder, name, code)
-        return Kernel(tape, dtype, code)
+            with _LLVM:
+                code = emit_object(tape, dtype)
+            write_program(folder, name, code)
+        with _LLVM:
+            return Kernel(tape, dtype, code)
     except (ImportError, OSError, RuntimeError) as reason:
         _warn(reason)
         return None
@@ -157,60 +186,7 @@ def _warn(reason: Exception) -> None:
         return
     _WARNED.set()
     warnings.warn(
-        f"labeling programs run interpreted, about 50 times slower: they cannot be compiled here ({reason}).",
+        f"labeling programs run interpreted, 50 times slower or more: they cannot be compiled here ({reason}).",
         RuntimeWarning,
         stacklevel=4,
     )
-
-
-def cache_folder() -> Path | None:
-    """Return the folder of compiled programs: ``FLUXKIT_CACHE``, else ``fluxkit`` in the user's cache folder.
-
-    None where it cannot be made, belongs to somebody else, or can be written by others: code from there would not be
-    safe to run.
-    """
-    given = os.environ.get("FLUXKIT_CACHE")
-    try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = (Path(given) if given else base / "fluxkit") / "programs"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder if _is_private(folder.stat()) else None
-    except (OSError, RuntimeError):
-        return None
-
-
-def _is_private(status: os.stat_result) -> bool:
-    others_write = bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
-    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not others_write)
-
-
-def _read(folder: Path | None, name: str) -> bytes | None:
-    """Return stored code whose checksum fits, else None."""
-    if folder is None:
-        return None
-    try:
-        with (folder / name).open("rb") as file:
-            if not _is_private(os.fstat(file.fileno())):
-                return None
-            content = file.read()
-    except OSError:
-        return None
-    checksum, code = content[:32], content[32:]
-    return code if hashlib.sha256(code).digest() == checksum else None
-
-
-def _write(folder: Path | None, name: str, code: bytes) -> None:
-    """Store code: written aside, then moved into place, so that no reader sees a part of it."""
-    if folder is None:
-        return
-    try:
-        handle, aside = tempfile.mkstemp(dir=folder, prefix=name)
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(aside, folder / name)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(aside)

@@ -9,9 +9,9 @@ KINDS = ("multiply", "average", "difference", "inverse", "flows", "reciprocal")
 
 
 @st.composite
-def tapes(draw, outputs: int = 1) -> Tape:
-    """A tape of two input arrays; outputs may be inputs, constants, exact zeros, or the same value several times."""
-    widths = (draw(st.integers(1, 20)), draw(st.integers(0, 9)))
+def tapes(draw, outputs: int = 1, arrays: int = 2) -> Tape:
+    """A tape of one or two input arrays; outputs may be inputs, constants, exact zeros, or one value several times."""
+    widths = (draw(st.integers(1, 20)), draw(st.integers(0, 9)))[:arrays]
     builder = TapeBuilder(widths)
     inputs: list[Slot] = [builder.input(k, i) for k, width in enumerate(widths) for i in range(width)]
     one, half = builder.constant(1.0), builder.constant(0.5)

@@ -118,6 +118,17 @@ def test_a_direction_that_is_handed_on_unchanged_reaches_every_state():
     np.testing.assert_allclose(moved, directions[:, ::-1] * [1, 5 * 0.5**4], rtol=1e-14)
 
 
+def test_operations_may_all_be_fixed():
+    builder = TapeBuilder((2, 3))
+    first, last = builder.input(0, 0), builder.input(1, 2)
+    tape = builder.finish([[builder.multiply(first, first), last]])
+    tape = replace(tape, fixed=len(tape.operations))
+    values = np.random.default_rng(0).random((50, 3))
+    ((found,), good) = run_tape(tape, (np.full((1, 2), 0.5), values), 50)
+    assert good
+    np.testing.assert_array_equal(found, np.stack([np.full(50, 0.25), values[:, 2]], axis=1))
+
+
 def test_a_program_without_operations_hands_its_inputs_on_to_every_state():
     builder = TapeBuilder((20, 3))
     tape = builder.finish([[builder.input(1, 2), builder.input(0, 19), None, builder.constant(0.5)]])
