@@ -37,13 +37,27 @@ class Balances:
             self._solve(block)
 
     def mids(self, source: Source) -> Vector:
-        """Return the MID of a source; molecules that join are convolved."""
+        """Return the MID of a source; molecules that join are convolved.
+
+        Parameters
+        ----------
+        source : Source
+            The EMUs that join, mostly one.
+        """
         if source not in self._known:
             self._known[source] = self._join(self._known[source[:1]], self.mids(source[1:]))
         return self._known[source]
 
     def unlabeled(self, mid: Vector, experiment: int) -> Slot:
-        """Return the share of molecules without label."""
+        """Return the share of molecules without label.
+
+        Parameters
+        ----------
+        mid : Vector
+            As :meth:`mids` returns it.
+        experiment : int
+            Which experiment.
+        """
         share = mid.get(SUM)
         for key, slot in mid.items():
             if key[0] == experiment:

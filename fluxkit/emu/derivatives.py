@@ -21,6 +21,7 @@ from fluxkit.emu.tape import (
     Tape,
     TapeBuilder,
 )
+from fluxkit.errors import LabelingError
 
 
 def adjoint(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
@@ -109,14 +110,21 @@ def tangent(tape: Tape, by: Sequence[int] = (0,)) -> Tape:
     tape : Tape
         A program with one output array.
     by : sequence of int
-        Input arrays that move.
+        Input arrays that move, ascending.
 
     Returns
     -------
     Tape
-        Inputs: those of the tape, then one direction of the moving input arrays, joined. Output: the derivative of
-        the output along the direction.
+        Inputs: those of the tape, then one direction of the moving input arrays, joined in their order. Output: the
+        derivative of the output along the direction.
+
+    Raises
+    ------
+    LabelingError
+        The input arrays are not ascending, each once.
     """
+    if list(by) != sorted(set(by)):
+        raise LabelingError(f"a direction joins input arrays in their order, not {list(by)}; give {sorted(set(by))}.")
     builder = TapeBuilder((*tape.inputs, sum(tape.inputs[k] for k in by)))
     slots, active = _replay(tape, builder, by)
     moving = np.flatnonzero(active[: tape.first_constant]).tolist()

@@ -21,7 +21,13 @@ Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether a value is a tensor of torch; torch is not loaded to find out."""
+    """Whether a value is a tensor of torch; torch is not loaded to find out.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+    """
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -40,6 +46,11 @@ def _arguments(program: Program, fluxes, inputs, dtype: str | None = None) -> tu
 def check_precision(dtype: str) -> str:
     """Return the name of a dtype, or refuse one that programs do not run in.
 
+    Parameters
+    ----------
+    dtype : str
+        Name of the dtype.
+
     Raises
     ------
     FluxError
@@ -52,6 +63,15 @@ def check_precision(dtype: str) -> str:
 
 def check_shapes(program: Program, fluxes: Any, inputs: Any) -> None:
     """Refuse fluxes and inputs, arrays or tensors, that do not fit a program.
+
+    Parameters
+    ----------
+    program : Program
+        The eliminated balances.
+    fluxes : numpy.ndarray or torch.Tensor
+        Should have shape ``(state, directed flux)``.
+    inputs : numpy.ndarray or torch.Tensor
+        Should have shape ``(1, input)`` or ``(state, input)``.
 
     Raises
     ------
@@ -71,7 +91,15 @@ def check_shapes(program: Program, fluxes: Any, inputs: Any) -> None:
 
 
 def refuse(program: Program, fluxes: np.ndarray) -> FluxError:
-    """Return the error that names the first directed flux that is negative or not finite."""
+    """Return the error that names the first directed flux that is negative or not finite.
+
+    Parameters
+    ----------
+    program : Program
+        The eliminated balances.
+    fluxes : numpy.ndarray
+        Shape ``(state, directed flux)``; at least one value is negative or not finite.
+    """
     network = program.system.network
     names = [
         *network.reaction_names,

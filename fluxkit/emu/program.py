@@ -141,7 +141,15 @@ def _keys(system: EmuSystem, atoms: Sequence[tuple[str, int]]) -> list[tuple[int
 
 
 class _InputPattern:
-    """Which values of the input MIDs are exact zeros and ones, and which are inputs of the program."""
+    """Which values of the input MIDs are exact zeros and ones, and which are inputs of the program.
+
+    Parameters
+    ----------
+    system : EmuSystem
+        The balances.
+    inputs : sequence of mapping of Emu to numpy.ndarray
+        Per experiment, the MID of each input EMU.
+    """
 
     def __init__(self, system: EmuSystem, inputs: Sequence[Mapping[Emu, np.ndarray]]):
         self.experiments = len(inputs)
@@ -156,7 +164,18 @@ class _InputPattern:
         self.values = np.array([each[3] for each in places if each[3] not in (0.0, 1.0)], dtype=float)
 
     def bind(self, inputs: Sequence[Mapping[Emu, np.ndarray]]) -> np.ndarray:
-        """Return the input values of other MIDs of the same pattern."""
+        """Return the input values of other MIDs of the same pattern.
+
+        Parameters
+        ----------
+        inputs : sequence of mapping of Emu to numpy.ndarray
+            Per experiment, the MID of each input EMU.
+
+        Raises
+        ------
+        LabelingError
+            A value differs where the pattern has a zero or a one.
+        """
         for experiment, emu, place, value in self.folded:
             given = float(np.ravel(inputs[experiment][emu])[place])
             if given != value:

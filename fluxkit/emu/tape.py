@@ -97,17 +97,37 @@ class TapeBuilder:
         self._one = self.constant(1.0)
 
     def input(self, array: int, index: int) -> int:
-        """Return the slot of one value of an input array."""
+        """Return the slot of one value of an input array.
+
+        Parameters
+        ----------
+        array : int
+            Which input array.
+        index : int
+            Column of the value.
+        """
         self._widths += [0] * (array + 1 - len(self._widths))
         self._widths[array] = max(self._widths[array], index + 1)
         return array * self._ORIGIN + index
 
     def constant(self, value: float) -> int:
-        """Return the slot of a constant."""
+        """Return the slot of a constant.
+
+        Parameters
+        ----------
+        value : float
+            Its value.
+        """
         return self._CONSTANT + self._constants.setdefault(float(value), len(self._constants))
 
     def multiply(self, left: Slot, right: Slot) -> Slot:
-        """Return ``left right``."""
+        """Return ``left right``.
+
+        Parameters
+        ----------
+        left, right : Slot
+            The factors.
+        """
         if left is None or right is None:
             return None
         if left == self._one:
@@ -117,13 +137,25 @@ class TapeBuilder:
         return self._operation(MULTIPLY, *sorted((left, right)), 0)
 
     def add(self, left: Slot, right: Slot) -> Slot:
-        """Return ``left + right``."""
+        """Return ``left + right``.
+
+        Parameters
+        ----------
+        left, right : Slot
+            The summands.
+        """
         if left is None or right is None:
             return right if left is None else left
         return self._operation(ADD, *sorted((left, right)), 0)
 
     def multiply_add(self, total: Slot, left: Slot, right: Slot) -> Slot:
-        """Return ``total + left right``."""
+        """Return ``total + left right``.
+
+        Parameters
+        ----------
+        total, left, right : Slot
+            Summand and factors.
+        """
         if left is None or right is None:
             return total
         if total is None or self._one in (left, right):
@@ -131,25 +163,49 @@ class TapeBuilder:
         return self._operation(MULTIPLY_ADD, *sorted((left, right)), total)
 
     def multiply_subtract(self, total: Slot, left: Slot, right: Slot) -> Slot:
-        """Return ``total - left right``."""
+        """Return ``total - left right``.
+
+        Parameters
+        ----------
+        total, left, right : Slot
+            What is subtracted from, and factors.
+        """
         if left is None or right is None:
             return total
         total = self.constant(0.0) if total is None else total
         return self._operation(MULTIPLY_SUBTRACT, *sorted((left, right)), total)
 
     def reciprocal(self, slot: Slot) -> Slot:
-        """Return ``1 / slot``, or zero where the slot holds no flux."""
+        """Return ``1 / slot``, or zero where the slot holds no flux.
+
+        Parameters
+        ----------
+        slot : Slot
+            A value that is not negative.
+        """
         return None if slot is None else self._operation(RECIPROCAL, slot, 0, 0)
 
     def flows(self, slot: Slot) -> Slot:
-        """Return one where the slot holds a flux, else zero; its derivative is zero."""
+        """Return one where the slot holds a flux, else zero; its derivative is zero.
+
+        Parameters
+        ----------
+        slot : Slot
+            A value; a flux is more than :data:`SMALLEST`.
+        """
         return slot if slot is None or slot == self._one else self._operation(FLOWS, slot, 0, 0)
 
     def _operation(self, *key: int) -> int:
         return self._OPERATION + self._operations.setdefault(key, len(self._operations))
 
     def finish(self, outputs: Sequence[Sequence[Slot]]) -> Tape:
-        """Return the tape that makes the outputs, without operations that no output needs."""
+        """Return the tape that makes the outputs, without operations that no output needs.
+
+        Parameters
+        ----------
+        outputs : sequence of sequence of Slot
+            For each output array, its values.
+        """
         zero = self.constant(0.0)
         wanted = [[zero if slot is None else slot for slot in row] for row in outputs]
         operations = list(self._operations)

@@ -112,6 +112,11 @@ def parse_positions(text: str, where: str) -> tuple[int, ...]:
         Numbers and ranges, separated by commas.
     where : str
         The place of the text, for messages.
+
+    Raises
+    ------
+    LabelingError
+        The text cannot be read, or names an atom twice.
     """
     positions: list[int] = []
     for part in text.replace(" ", "").split(","):

@@ -14,6 +14,17 @@ class PoolShare:
 
     The share is ``constant`` or, where ``weight`` names an unknown in [0, 1], ``constant`` times ``weight`` or
     ``1 - weight``.
+
+    Parameters
+    ----------
+    fragment : str
+        Fragment of the network.
+    constant : float
+        From 0 to 1.
+    weight : str or None
+        Name of the unknown.
+    complement : bool
+        Whether the unknown counts as ``1 - weight``.
     """
 
     fragment: str
@@ -160,5 +171,8 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
             rising[each.weight] += -each.constant if each.complement else each.constant
     total = sum(each.constant for each in shares if each.weight is None or each.complement)
     if len(rising) > 1 or any(abs(slope) > 1e-9 for slope in rising.values()) or abs(total - 1) > 1e-9:
-        raise LabelingError(f"{where}: the shares of {text!r} do not sum to 1; use numbers, or one pair w and 1-w.")
+        raise LabelingError(
+            f"{where}: the shares of {text!r} do not sum to 1; give numbers that do, a pair w and 1-w, or such a pair "
+            "of a part beside numbers: 0.95*w, 0.95*(1-w) and 0.05."
+        )
     return tuple(shares)

@@ -138,6 +138,11 @@ def read_equalities(path: Path) -> tuple[Equality, ...]:
     ----------
     path : pathlib.Path
         The text; ``#`` starts a comment.
+
+    Raises
+    ------
+    NetworkError
+        A line cannot be read; the message names it.
     """
     equalities = []
     for number, line in enumerate(_read_text(path).splitlines(), 1):
@@ -169,6 +174,13 @@ def read_observations(path: Path) -> ObservationTable:
     path : pathlib.Path
         Columns ``measured``, ``pools`` and optionally ``formula``, ``dilution`` (yes, no or optional),
         ``sd``, ``typical_weight`` and ``note``.
+
+    Raises
+    ------
+    NetworkError
+        A name has two rows, a cell that should be a number is none, or the table cannot be read.
+    LabelingError
+        The pools of a row cannot be read, or their shares do not sum to one.
     """
     entries: dict[str, Observation] = {}
     weights: dict[str, float] = {}
@@ -256,7 +268,18 @@ def read_network(
 
 
 def check_observations(network: Network) -> None:
-    """Refuse an observation table that names pools the network lacks."""
+    """Refuse an observation table that names pools the network lacks.
+
+    Parameters
+    ----------
+    network : Network
+        A network with its observation table.
+
+    Raises
+    ------
+    UnknownNameError, LabelingError
+        A pool or an atom of it does not exist; the message names the observation.
+    """
     from fluxkit.networks.fragments import parse_fragment
 
     for observation in network.observations.entries.values():

@@ -118,6 +118,18 @@ def test_a_direction_that_is_handed_on_unchanged_reaches_every_state():
     np.testing.assert_allclose(moved, directions[:, ::-1] * [1, 5 * 0.5**4], rtol=1e-14)
 
 
+def test_directions_join_input_arrays_in_their_order_and_no_other():
+    builder = TapeBuilder((2, 1, 2))
+    tape = builder.finish([[builder.multiply(builder.input(0, 1), builder.input(2, 0))]])
+    moving = tangent(tape, (0, 2))
+    values = [np.array([[2.0, 3.0]]), np.ones((1, 1)), np.array([[5.0, 7.0]])]
+    ((moved,), _) = run_tape(moving, [*values, np.eye(4)], 4)
+    np.testing.assert_array_equal(moved[:, 0], [0, 5, 3, 0])
+    for wrong in ((2, 0), (0, 0, 2)):
+        with pytest.raises(LabelingError, match=r"in their order, not .*; give \[0, 2\]"):
+            tangent(tape, wrong)
+
+
 def test_operations_may_all_be_fixed():
     builder = TapeBuilder((2, 3))
     first, last = builder.input(0, 0), builder.input(1, 2)

@@ -204,7 +204,8 @@ def test_a_malformed_equality_is_refused(tmp_path, line):
         (
             "ala\tA:0.5",
             LabelingError,
-            "line 2: the shares of 'A:0.5' do not sum to 1; use numbers, or one pair w and 1-w.",
+            "line 2: the shares of 'A:0.5' do not sum to 1; give numbers that do, a pair w and 1-w, or such a pair "
+            "of a part beside numbers: 0.95*w, 0.95*(1-w) and 0.05.",
         ),
         (
             "ala\tA:-0.5;B:1.5",
