@@ -1,7 +1,7 @@
 """Exact refinement: many starts at once climb to the most probable fluxes by Gauss-Newton steps inside the polytope.
 
 A logarithmic barrier keeps every step inside the bounds and is then lowered until it no longer matters; steps stop
-short of the nearest wall (fraction-to-boundary rule). Derivatives come from the adjoint labeling simulation, so they
+short of the nearest wall (fraction-to-boundary rule). Jacobians come from the tangent of the labeling program, so they
 are exact (Nocedal & Wright 2006, Numerical Optimization, chapters 10 and 19, doi:10.1007/978-0-387-40065-5).
 """
 

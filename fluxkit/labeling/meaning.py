@@ -29,7 +29,7 @@ class ResolvedMeasurement:
     shares : tuple of PoolShare
         Their shares, in the same order.
     diluted : bool
-        Whether an unlabelled pool may dilute the mixture.
+        Whether an unlabeled pool may dilute the mixture.
     formula : str or None
         Elemental formula that the observation table states.
     """

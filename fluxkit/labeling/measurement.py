@@ -111,7 +111,7 @@ def labeled_elements_of(labeling: xr.Dataset, network: Network) -> str:
 def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementModel:
     """Build the measurement model of one labeling dataset.
 
-    The order follows the molecules: pools mix, an unlabelled pool dilutes them, natural isotopes that the
+    The order follows the molecules: pools mix, an unlabeled pool dilutes them, natural isotopes that the
     instrument does not resolve add to the mass, then the measured mass shifts are kept and renormalised over
     what is kept, as the data are.
 

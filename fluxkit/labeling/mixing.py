@@ -1,4 +1,4 @@
-"""Mixtures: what is measured as one may be several pools, and an unlabelled pool beside them."""
+"""Mixtures: what is measured as one may be several pools, and an unlabeled pool beside them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Layout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.nd
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """Mixtures of pools with known or unknown shares, diluted with what is unlabelled.
+    """Mixtures of pools with known or unknown shares, diluted with what is unlabeled.
 
     Mixture values are flat: mixture after mixture, the unlabeled isotopologue first. A mixture has up to P pools; one
     that has fewer repeats its first pool with share 0.

@@ -46,7 +46,7 @@ class Observation:
     formula : str or None
         Elemental formula of the neutral molecule; needed for natural abundance.
     diluted : bool
-        Whether an unlabelled pool that does not take part may dilute the measured one, by an unknown
+        Whether an unlabeled pool that does not take part may dilute the measured one, by an unknown
         fraction.
     sd : float or None
         Typical standard deviation of a MID value, for simulated experiments.

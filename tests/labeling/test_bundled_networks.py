@@ -51,7 +51,7 @@ def test_nutrients_of_the_body_label_each_other_as_stated_and_nearly_as_measured
     assert 0.6 < found / measured < 1.1
 
 
-def test_unlabelled_malate_tells_two_cell_types_apart():
+def test_unlabeled_malate_tells_two_cell_types_apart():
     tracer = "Glc_feed_x: 100% [1,2-13C2]"
     shares = [mid_of("coculture", tracer, f"Mal.{cell}")[0] for cell in "TF"]
     np.testing.assert_allclose(shares, [0.61, 0.28], atol=0.005)

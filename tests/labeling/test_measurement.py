@@ -190,7 +190,7 @@ def test_external_pools_are_inputs_and_not_predicted():
         measurement_model(CCM, labeling_of(["glucose"]))
 
 
-def test_unlabelled_molecules_show_their_natural_carbon():
+def test_unlabeled_molecules_show_their_natural_carbon():
     model = measurement_model(CCM, labeling_of(["lactate"], "C"))
     prediction = model.predict(np.array([[[1.0, 0.0, 0.0, 0.0]]]), np.zeros((1, 0)))[0, 0]
     assert prediction[1] / prediction[0] == pytest.approx(3 * 0.0107 / 0.9893, rel=2e-2)
