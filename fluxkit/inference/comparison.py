@@ -1,13 +1,20 @@
-"""Comparing conditions: the probability that a flux changed, and by how much."""
+"""Comparing conditions: which fluxes changed, by how much, and how many of those called may not have changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fluxkit.errors import FluxError, UnknownNameError, suggest
-from fluxkit.inference.estimate import LEVEL, FluxEstimate, write_fluxes
+from fluxkit.inference.difference import describe_difference, interval, pair_draws
+from fluxkit.inference.estimate import FluxEstimate, write_fluxes
+from fluxkit.inference.false_discovery import q_values, s_values
+from fluxkit.inference.replicate_means import draw_means, summarise_draws
+
+RATE = 0.05
+
+Group = FluxEstimate | Sequence[FluxEstimate]
 
 
 class Estimates(Mapping[str, FluxEstimate]):
@@ -36,92 +43,185 @@ class Estimates(Mapping[str, FluxEstimate]):
     def __repr__(self) -> str:
         return "<Estimates>\n" + "\n".join(f"  {each!r}" for each in self._estimates.values())
 
-    def compare(self, first: str, second: str, quantities: Mapping[str, str] | None = None) -> pd.DataFrame:
+    def compare(
+        self,
+        first: str | Sequence[str],
+        second: str | Sequence[str],
+        quantities: Mapping[str, str] | None = None,
+        *,
+        threshold: float = 0.0,
+        fold: float = 1.0,
+        rate: float = RATE,
+    ) -> pd.DataFrame:
         """Compare two conditions; see :func:`compare`.
 
         Parameters
         ----------
-        first, second : str
-            Names of the conditions.
+        first, second : str or sequence of str
+            Names of estimates. The name of a condition whose samples were not pooled means all of them, a sequence
+            of names means these replicates.
         quantities : mapping of str to str, optional
             Expressions to compare, by name; every flux by default.
+        threshold, fold, rate : float
+            Smallest difference and smallest ratio that count, and the false discovery rate.
+
+        Raises
+        ------
+        UnknownNameError
+            Nothing has this name.
+        FluxError
+            The samples of a condition are of several tissues, or the comparison is not possible.
         """
-        return compare(self[first], self[second], quantities)
+        groups = self._members(first), self._members(second)
+        return compare(*groups, quantities, threshold=threshold, fold=fold, rate=rate)
+
+    def _members(self, name: str | Sequence[str]) -> list[FluxEstimate]:
+        if not isinstance(name, str):
+            return [self[each] for each in name]
+        if name in self._estimates:
+            return [self[name]]
+        of_condition = [each for each in self._estimates.values() if _coordinate(each, "condition") == name]
+        if not of_condition:
+            conditions = {_coordinate(each, "condition") for each in self._estimates.values()} - {""}
+            hint = suggest(name, {*self._estimates, *conditions})
+            raise UnknownNameError(f"no estimate or condition is called {name!r}. {hint}")
+        if len(tissues := {_coordinate(each, "tissue") for each in of_condition}) > 1:
+            raise FluxError(
+                f"the samples of condition {name!r} are of the tissues {', '.join(map(repr, sorted(tissues)))}, which "
+                f"are no replicates of each other; name the samples of one: {[each.sample for each in of_condition]}."
+            )
+        return of_condition
 
     def to_csv(self, path: str | Path) -> Path:
         """Write all intervals as one table."""
         return write_fluxes(self._estimates, path)
 
 
-def compare(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Compare two estimates of the same network.
+def _coordinate(estimate: FluxEstimate, name: str) -> str:
+    return str(estimate.labeling[name].item()) if name in estimate.labeling.coords else ""
 
-    The posteriors are independent, so their draws are paired at random.
+
+def compare(
+    first: Group,
+    second: Group,
+    quantities: Mapping[str, str] | None = None,
+    *,
+    threshold: float = 0.0,
+    fold: float = 1.0,
+    rate: float = RATE,
+) -> pd.DataFrame:
+    """Compare two estimates of the same network, or two groups of replicates that were quantified one by one.
+
+    Two estimates: their posteriors are independent, so each draw of one is paired with each of the other. What
+    pooled replicates scatter is within their posteriors.
+
+    Two groups: each replicate of a condition has its own flux around the mean of the condition. Medians and widths
+    of the replicates' posteriors tell the scatter between replicates, which both conditions share, and the means are
+    compared (:func:`fluxkit.inference.replicate_means.draw_means`; exchange fluxes by their logarithms). Three
+    replicates in all are the least; with so few, intervals are very wide. A mean is not held to the bounds of its
+    flux. An error that all replicates of one condition share, and the other does not, is not seen by their scatter.
 
     Parameters
     ----------
-    first, second : FluxEstimate
+    first, second : FluxEstimate or sequence of FluxEstimate
         The change is from the first to the second.
     quantities : mapping of str to str, optional
         Expressions (see :meth:`FluxEstimate.quantity`) by name; every net and exchange flux by default.
+    threshold : float
+        Smallest difference that counts, in the unit of what is compared: a region of practical equivalence
+        (Kruschke 2018, doi:10.1177/2515245918771304).
+    fold : float
+        Smallest ratio that counts, at least 1: with 1.2 a flux of 100 has to exceed 120, or to fall below 83. With a
+        threshold too, both have to be passed.
+    rate : float
+        Which share of the rows that are called changed may be unchanged.
 
     Returns
     -------
     pandas.DataFrame
-        One row per quantity: ``reaction`` (or name), ``kind``, medians ``first`` and ``second`` with their 90 %
-        intervals, ``difference``, ``difference_lower``, ``difference_upper``, ``ratio``, ``ratio_lower``,
-        ``ratio_upper``, ``probability_changed``: the posterior probability of the more probable ``direction``, NaN
-        where the network fixes the flux.
+        One row per quantity, each number with ``_lower`` and ``_upper`` of its 90 % interval where it has one:
+
+        - ``reaction`` (or name), ``kind``, medians ``first`` and ``second``.
+        - ``difference``, ``ratio`` and its logarithm ``log2_ratio``. NaN ratios: the medians differ in sign or are
+          zero. A ratio interval down to 0 or up to infinity: the flux may stop or turn round.
+        - ``probability_changed``: the posterior probability that it changed in ``direction`` (``"up"`` or ``"down"``)
+          by more than threshold and fold; NaN where the network fixes it.
+        - ``probability_negligible``: that it changed by less than threshold or fold; 0 without either.
+        - ``s_value``: expected share of wrong directions among this row and all more certain ones.
+        - ``q_value``: share of unchanged quantities among them, where quantities may be unchanged. It is the
+          stricter one, and corrects for the number of rows: ask for the quantities that matter, before looking.
+        - ``changed``: whether the q-value is at most the rate.
+
+        The rate, the threshold and the fold are in ``attrs``. See :mod:`fluxkit.inference.false_discovery`.
 
     Raises
     ------
     FluxError
-        The estimates belong to different networks, or an expression cannot be read.
+        The estimates belong to different networks, a group is empty, an expression cannot be read, or a threshold,
+        fold or rate is impossible.
     """
-    if first.network.fingerprint != second.network.fingerprint:
-        raise FluxError(
-            f"{first.sample!r} was quantified with network {first.network.name!r}, {second.sample!r} with another one "
-            f"({second.network.name!r}); quantify both with the same network."
-        )
-    rng = np.random.default_rng(0)
-    rows = []
-    for name, kind, a, b in _pairs(first, second, quantities):
-        size = min(len(a), len(b))
-        a, b = rng.permutation(a)[:size], rng.permutation(b)[:size]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            summary = {"first": a, "second": b, "difference": b - a, "ratio": b / a}
+    _check_numbers(threshold, fold, rate)
+    groups = [[each] if isinstance(each, FluxEstimate) else list(each) for each in (first, second)]
+    _check_groups(*groups)
+    rows: list[dict[str, object]] = []
+    for name, kind, draws in _quantities(groups, quantities):
+        if len(draws[0]) == len(draws[1]) == 1:
+            own = draws[0][0], draws[1][0]
+            paired = pair_draws(*own)
+        else:
+            own = paired = _means(draws, logarithmic=kind == "exchange")
         row: dict[str, object] = {"reaction": name, "kind": kind}
-        for key, values in summary.items():
-            known = values[~np.isnan(values)]
-            tails = (0.5 - LEVEL / 2, 0.5, 0.5 + LEVEL / 2)
-            with np.errstate(invalid="ignore"):  # a ratio to zero is infinite
-                low, middle, high = np.quantile(known, tails) if known.size else (np.nan,) * 3
-            row |= {key: middle, f"{key}_lower": low, f"{key}_upper": high}
-        known = ~np.isnan(a) & ~np.isnan(b)
-        a, b = a[known], b[known]
-        varies = a.size > 0 and (a.max() > a.min() or b.max() > b.min())
-        up = float(np.mean(b > a) + 0.5 * np.mean(b == a)) if varies else np.nan
-        row["probability_changed"] = max(up, 1 - up)
-        row["direction"] = "up" if up > 0.5 else "down"
-        rows.append(row)
-    return pd.DataFrame(rows)
+        row |= interval("first", own[0]) | interval("second", own[1])
+        rows.append(row | describe_difference(*paired, threshold, fold))
+    table = pd.DataFrame(rows)
+    errors = 1 - table["probability_changed"].to_numpy(dtype=float)
+    table["s_value"] = s_values(errors)
+    table["q_value"] = q_values(errors)
+    table["changed"] = table["q_value"] <= rate
+    table.attrs = {"rate": rate, "threshold": threshold, "fold": fold}
+    return table
 
 
-def _pairs(first: FluxEstimate, second: FluxEstimate, quantities: Mapping[str, str] | None):
+def _check_numbers(threshold: float, fold: float, rate: float) -> None:
+    if not 0 <= threshold < np.inf:
+        raise FluxError(f"threshold = {threshold}: the smallest difference that counts is 0 or more.")
+    if not 1 <= fold < np.inf:
+        raise FluxError(f"fold = {fold}: the smallest ratio that counts is 1 or more; 1.2 asks for a change by 20 %.")
+    if not 0 < rate < 1:
+        raise FluxError(f"rate = {rate}: a false discovery rate lies between 0 and 1, such as 0.05.")
+
+
+def _check_groups(first: list[FluxEstimate], second: list[FluxEstimate]) -> None:
+    if not first or not second:
+        raise FluxError("a condition without estimates cannot be compared; give at least one on each side.")
+    known = first[0]
+    for each in (*first, *second):
+        if each.network.fingerprint != known.network.fingerprint:
+            raise FluxError(
+                f"{known.sample!r} was quantified with network {known.network.name!r}, {each.sample!r} with another "
+                f"one ({each.network.name!r}); quantify both with the same network."
+            )
+
+
+def _quantities(groups: list[list[FluxEstimate]], quantities: Mapping[str, str] | None):
+    """Yield name, kind and, for each group, the draws of each of its members."""
     if quantities is not None:
         for name, expression in quantities.items():
-            yield (
-                name,
-                "quantity",
-                first.quantity(expression).values.ravel(),
-                second.quantity(expression).values.ravel(),
-            )
+            yield name, "quantity", [[each.quantity(expression).values.ravel() for each in group] for group in groups]
         return
-    network = first.network
-    for kind, columns in (
-        ("net", range(len(network.reactions))),
-        ("exchange", np.flatnonzero(network.reversible)),
-    ):
-        draws = [each.posterior[f"{kind}_flux"].values.reshape(-1, len(network.reactions)) for each in (first, second)]
+    network = groups[0][0].network
+    count = len(network.reactions)
+    for kind, columns in (("net", range(count)), ("exchange", np.flatnonzero(network.reversible))):
+        tables = [[each.posterior[f"{kind}_flux"].values.reshape(-1, count) for each in group] for group in groups]
         for i in columns:
-            yield network.reaction_names[i], kind, draws[0][:, i], draws[1][:, i]
+            yield network.reaction_names[i], kind, [[each[:, i] for each in group] for group in tables]
+
+
+def _means(draws: list[list[np.ndarray]], logarithmic: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return paired draws of the means of two conditions."""
+    logarithmic = logarithmic and all(each.min() > 0 for group in draws for each in group)
+    if logarithmic:
+        draws = [[np.log(each) for each in group] for group in draws]
+    summaries = [np.array([summarise_draws(each) for each in group]).T for group in draws]
+    first, second = draw_means((summaries[0][0], summaries[1][0]), (summaries[0][1], summaries[1][1]))
+    return (np.exp(first), np.exp(second)) if logarithmic else (first, second)

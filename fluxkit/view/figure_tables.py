@@ -24,7 +24,7 @@ COMPARISON_COLUMNS = (
     "probability_changed",
 )
 CLEAR = 0.95
-"""Probability from which a change is called clear."""
+"""Probability from which a change is called clear where nothing corrects for how many were looked at."""
 
 
 def isotopologue_table(estimate: Any, fragments: Sequence[str] | None = None) -> pd.DataFrame:
@@ -148,14 +148,15 @@ def comparison_table(comparison: pd.DataFrame, reactions: Sequence[str] | None =
     ----------
     comparison : pandas.DataFrame
         ``reaction``, ``kind``, ``difference``, ``difference_lower``, ``difference_upper`` and
-        ``probability_changed`` (0 to 1; NaN for a fixed flux).
+        ``probability_changed`` (0 to 1; NaN for a fixed flux); ``changed`` where many are compared.
     reactions : sequence of str, optional
         Rows to keep, in this order.
 
     Returns
     -------
     pandas.DataFrame
-        The same with ``change``: ``"higher"``, ``"lower"`` or ``"no clear change"``.
+        The same with ``change``: ``"higher"``, ``"lower"`` or ``"no clear change"``. What is ``changed`` is clear; a
+        table without that column calls a change clear from a probability of 0.95.
 
     Raises
     ------
@@ -171,7 +172,10 @@ def comparison_table(comparison: pd.DataFrame, reactions: Sequence[str] | None =
     table = comparison.copy()
     if reactions is not None:
         table = _choose(table, "reaction", reactions, "row of the comparison")
-    clear = table["probability_changed"].to_numpy(dtype=float) >= CLEAR
+    if "changed" in table:
+        clear = table["changed"].to_numpy(dtype=bool)
+    else:
+        clear = table["probability_changed"].to_numpy(dtype=float) >= CLEAR
     side = np.where(table["difference"].to_numpy(dtype=float) > 0, "higher", "lower")
     table["change"] = np.where(clear, side, "no clear change")
     return table.reset_index(drop=True)

@@ -94,7 +94,7 @@ def comparison_figure(
     ----------
     comparison : pandas.DataFrame
         ``reaction``, ``kind``, ``difference``, ``difference_lower``, ``difference_upper`` and
-        ``probability_changed`` (0 to 1; NaN for a fixed flux).
+        ``probability_changed`` (0 to 1; NaN for a fixed flux); ``q_value`` and ``changed`` where given.
     reactions : sequence of str, optional
         Rows to draw, in this order; all by default.
     columns : int
@@ -105,7 +105,7 @@ def comparison_figure(
     Returns
     -------
     plotly.graph_objects.Figure
-        Coloured where the probability of a change is at least 0.95.
+        Coloured where the comparison calls the flux changed.
 
     Raises
     ------
@@ -118,6 +118,7 @@ def comparison_figure(
     table["text"] = [
         f"{r.reaction} ({r.kind}): {format_flux(r.difference)} {_interval(r.difference_lower, r.difference_upper)}"
         f"<br>probability of a change {r.probability_changed:.3g}"
+        + (f", q-value {r.q_value:.2g}" if "q_value" in table else "")
         for r in table.itertuples()
     ]
     if several:

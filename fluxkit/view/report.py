@@ -19,6 +19,7 @@ from fluxkit.view.map_data import map_data
 from fluxkit.view.report_parts import (
     anchor,
     comparison_rows,
+    comparison_rule,
     data_notes,
     diagnostics_rows,
     fit_rows,
@@ -249,7 +250,7 @@ def _comparison(comparison: pd.DataFrame | None, title: str, figures: dict[str, 
     if comparison is None or comparison.empty:
         return ""
     table = comparison_rows(comparison)
-    heading = f'<p class="caption">{text(title)}</p>\n' if title else ""
+    heading = "".join(f'<p class="caption">{text(said)}</p>\n' for said in (title, comparison_rule(comparison)) if said)
     drawn = ""
     for kind, rows in comparison.groupby("kind", sort=False):
         if kind != "exchange":  # exchange fluxes differ by decades; the table holds them

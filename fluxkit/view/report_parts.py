@@ -286,11 +286,13 @@ def flux_rows(estimate: Any, name: str) -> str:
 
 
 def _range(lower: float, upper: float) -> str:
-    return f"{format_flux(lower)} to {format_flux(upper)}" if np.isfinite(lower) else "–"
+    if not np.isfinite(lower):
+        return "–"
+    return f"{format_flux(lower)} to {'∞' if upper == np.inf else format_flux(upper)}"
 
 
 def comparison_rows(comparison: pd.DataFrame) -> str:
-    """Return differences, ratios where given, and probabilities.
+    """Return differences, ratios where given, probabilities, and q-values where given.
 
     Parameters
     ----------
@@ -304,7 +306,8 @@ def comparison_rows(comparison: pd.DataFrame) -> str:
     columns += [("first", "number wide"), ("second", "number wide")] if both else []
     columns += [("difference", "number"), ("90 % interval", "number")]
     columns += [("ratio", "number wide"), ("90 % interval", "number wide")] if ratio else []
-    columns += [("probability", "number"), ("", "status wide")]
+    corrected = "q_value" in checked
+    columns += [("probability", "number"), *([("q-value", "number")] if corrected else []), ("", "status wide")]
     rows = []
     for row in checked.to_dict("records"):
         cells = [text(row["reaction"]), text(row["kind"])]
@@ -312,12 +315,36 @@ def comparison_rows(comparison: pd.DataFrame) -> str:
         cells += [format_flux(row["difference"]), _range(row["difference_lower"], row["difference_upper"])]
         cells += [format_flux(row["ratio"]), _range(row["ratio_lower"], row["ratio_upper"])] if ratio else []
         chance = row["probability_changed"]
-        cells += [
-            "–" if not np.isfinite(chance) else "> 0.999" if chance > 0.999 else f"{chance:.3f}",
-            row["change"],
-        ]
+        cells += ["–" if not np.isfinite(chance) else "> 0.999" if chance > 0.999 else f"{chance:.3f}"]
+        cells += [_q_value(row["q_value"])] if corrected else []
+        cells += [row["change"]]
         rows.append(("open" if row["change"] == "no clear change" else "", cells))
     return table(columns, rows)
+
+
+def _q_value(value: float) -> str:
+    return "–" if not np.isfinite(value) else "&lt; 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def comparison_rule(comparison: pd.DataFrame) -> str:
+    """Say in one sentence which changes are called.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        From :func:`fluxkit.inference.compare`; its ``attrs`` hold the rate and the smallest change that counts.
+    """
+    said = comparison.attrs
+    if "rate" not in said:
+        return ""
+    least = [f"{said['threshold']:.3g} (in the unit of the row)"] if said.get("threshold", 0.0) > 0 else []
+    least += [f"a factor of {said['fold']:.3g}"] if said.get("fold", 1.0) > 1 else []
+    beyond = f" by more than {' and '.join(least)}" if least else ""
+    return (
+        f"Coloured is what changed{beyond} at a false discovery rate of {100 * said['rate']:.3g} %: at most this share "
+        "of the coloured rows is expected not to have changed. The probability is that of one row alone; the q-value "
+        "counts how many were compared."
+    )
 
 
 def weight_rows(estimates: Mapping[str, Any]) -> str:

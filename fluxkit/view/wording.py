@@ -1,5 +1,6 @@
 """Findings in words: what changed between two conditions, by how much, and how sure that is."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,8 @@ def describe_changes(comparison: pd.DataFrame, first: str, second: str) -> list[
     Returns
     -------
     list of str
-        In the order of the rows: values with 90 % intervals, their ratio, and the probability of the change.
+        In the order of the rows: values with 90 % intervals, their ratio where they have one, and the probability of
+        the change. What the comparison calls changed rose or fell; the rest may have.
     """
     return [_sentence(row, first, second) for row in comparison.to_dict("records")]
 
@@ -30,12 +32,16 @@ def _sentence(row: Mapping[Any, Any], first: str, second: str) -> str:
     share = row["kind"] == "quantity" and row["first_lower"] >= -0.01 and row["first_upper"] <= 1.01
     probability = row["probability_changed"]
     word = "rose" if row["direction"] == "up" else "fell"
-    if not probability >= SURE:
+    if not row.get("changed", probability >= SURE):
         word = f"may have {'risen' if word == 'rose' else 'fallen'}"
     values = f"{_value(row, 'first', share)} in {first}, {_value(row, 'second', share)} in {second}"
+    if math.isnan(probability):
+        return f"{row['reaction']}: {values}; whether it changed cannot be told"
+    ratio = ""
+    if not math.isnan(row["ratio"]):
+        ratio = f"ratio {_number(row['ratio'])} [{_number(row['ratio_lower'])}, {_number(row['ratio_upper'])}], "
     return (
-        f"{row['reaction']}: {values}; it {word}, "
-        f"ratio {_number(row['ratio'])} [{_number(row['ratio_lower'])}, {_number(row['ratio_upper'])}], "
+        f"{row['reaction']}: {values}; it {word}, {ratio}"
         f"probability {min(probability, 0.999):.3f}{' or more' if probability > 0.999 else ''}"
     )
 

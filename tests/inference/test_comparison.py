@@ -1,13 +1,15 @@
-"""Comparisons of two conditions: probabilities, intervals and refusals."""
+"""Comparisons of two conditions: probabilities, intervals, false discoveries, replicates and refusals."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from fluxkit.errors import FluxError, UnknownNameError
 from fluxkit.inference import Estimates, FluxEstimate, compare, quantify
+from tests.inference.gaussian_estimates import gaussian_estimate, replicates
 from tests.inference.problems import QUICK, TOY, flux, leaky_toy, toy_labeling
 
 
@@ -96,3 +98,151 @@ def test_estimates_are_a_mapping_with_comparisons_and_one_table(estimate, tmp_pa
 def test_an_unknown_condition_is_refused_with_the_nearest_name(estimate):
     with pytest.raises(UnknownNameError, match="Did you mean 'control'"):
         Estimates({"control": estimate})["kontrol"]
+    with pytest.raises(UnknownNameError, match="no estimate or condition is called 'kontrol'. Did you mean 'control'"):
+        Estimates({"control": estimate}).compare("control", "kontrol")
+
+
+def test_a_flux_that_the_network_fixes_is_not_counted_and_not_called(estimate):
+    table = compare(estimate, scaled(estimate, 2.0)).set_index(["reaction", "kind"])
+    fixed = table.loc[("v1", "net")]
+    assert fixed["direction"] == "" and not fixed["changed"]
+    assert np.isnan(fixed[["q_value", "s_value", "probability_negligible"]].astype(float)).all()
+    expected = stats.false_discovery_control(np.minimum(2 * (1 - table["probability_changed"].drop(("v1", "net"))), 1))
+    np.testing.assert_allclose(table["q_value"].drop(("v1", "net")), expected, atol=1e-12)
+
+
+def test_known_changes_are_found_among_unchanged_fluxes():
+    truth, changes = np.linspace(10, 100, 40), np.zeros(40)
+    changes[[3, 17, 30]] = [8, -8, 12]
+    rng = np.random.default_rng(1)
+    first, second = (
+        gaussian_estimate(each + rng.normal(size=40), seed=i) for i, each in enumerate((truth, truth + changes))
+    )
+    table = compare(first, second)
+    assert table.index[table["changed"]].tolist() == [3, 17, 30]
+    assert table.loc[table["changed"], "direction"].tolist() == ["up", "down", "up"]
+    held = (table["difference_lower"] < changes) & (changes < table["difference_upper"])
+    assert held.mean() >= stats.binom.ppf(0.001, 40, 0.9) / 40
+
+
+def test_unchanged_fluxes_are_called_in_no_more_tables_than_stated():
+    rng = np.random.default_rng(2)
+    rate, tables = 0.2, 60
+    wrong = 0
+    for i in range(tables):
+        pair = [gaussian_estimate(rng.normal(size=20), draws=100, seed=2 * i + k) for k in range(2)]
+        wrong += compare(*pair, rate=rate)["changed"].any()
+    assert wrong <= stats.binom.ppf(0.999, tables, rate)
+
+
+def test_probabilities_and_q_values_are_those_of_normal_theory():
+    shifts = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    table = compare(gaussian_estimate(np.zeros(6)), gaussian_estimate(shifts, seed=1))
+    exact = stats.norm.sf(shifts / np.sqrt(2))
+    np.testing.assert_allclose(1 - table["probability_changed"], exact, atol=1e-3)
+    np.testing.assert_allclose(table["q_value"], stats.false_discovery_control(2 * exact), atol=4e-3)
+    np.testing.assert_allclose(table["s_value"], np.cumsum(exact[::-1])[::-1] / np.arange(6, 0, -1), atol=1e-3)
+
+
+def test_exchanging_the_conditions_turns_the_table_round():
+    first, second = gaussian_estimate([5, 8, -3], [1, 2, 1]), gaussian_estimate([9, 7, -9], [2, 1, 1], seed=1)
+    options = {"threshold": 1.0, "fold": 1.1, "rate": 0.1}
+    there, back = compare(first, second, **options), compare(second, first, **options)
+    for name in ("probability_changed", "probability_negligible", "s_value", "q_value"):
+        np.testing.assert_allclose(there[name], back[name], atol=1e-12)
+    assert there["changed"].tolist() == back["changed"].tolist()
+    turned = {"up": "down", "down": "up"}
+    assert there["direction"].map(turned).tolist() == back["direction"].tolist()
+    for name in ("difference", "log2_ratio"):
+        np.testing.assert_allclose(there[f"{name}_lower"], -back[f"{name}_upper"], atol=1e-9)
+    np.testing.assert_allclose(there["first"], back["second"])
+
+
+def test_a_threshold_turns_sure_but_small_changes_into_negligible_ones():
+    first, second = gaussian_estimate([100, 100], 0.5), gaussian_estimate([103, 120], 0.5, seed=1)
+    assert compare(first, second)["changed"].tolist() == [True, True]
+    for options in ({"threshold": 10.0}, {"fold": 1.1}):
+        table = compare(first, second, **options)
+        assert table["changed"].tolist() == [False, True]
+        np.testing.assert_allclose(table["probability_negligible"], [1, 0], atol=1e-6)
+        assert table.attrs == {"rate": 0.05, "threshold": 0.0, "fold": 1.0} | options
+
+
+def test_the_table_has_the_same_columns_for_estimates_and_for_replicates(estimate):
+    plain = compare(estimate, estimate)
+    groups = compare([estimate] * 3, [estimate] * 3)
+    assert list(plain.columns) == list(groups.columns)
+    promised = "q_value s_value changed probability_changed probability_negligible log2_ratio ratio difference"
+    assert set(promised.split()) <= set(plain.columns)
+    assert not groups["changed"].any()
+    np.testing.assert_allclose(groups["first"], plain["first"], rtol=0.05)
+
+
+def test_replicates_that_are_known_exactly_are_compared_as_by_student():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(50, 1, (3, 4)), rng.normal([50, 51, 53, 60], 1, (3, 4))
+    table = compare(replicates(first, 1e-6), replicates(second, 1e-6))
+    exact = stats.ttest_ind(second, first).pvalue
+    np.testing.assert_allclose(2 * (1 - table["probability_changed"]), exact, atol=3e-3)
+    np.testing.assert_allclose(table["first"], first.mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(table["difference"], second.mean(axis=0) - first.mean(axis=0), atol=0.02)
+
+
+def test_scatter_between_replicates_makes_a_difference_doubtful_that_each_pair_would_call_sure():
+    first, second = np.array([[10.0], [14.0], [18.0]]), np.array([[13.0], [17.0], [21.0]])
+    groups = replicates(first, 0.2), replicates(second, 0.2)
+    assert compare(groups[0][0], groups[1][0])["changed"].all()
+    assert compare(*groups)["probability_changed"].item() < 0.9
+
+
+def test_replicates_without_a_difference_are_called_in_no_more_tables_than_stated():
+    rng = np.random.default_rng(4)
+    rate, tables, wrong = 0.2, 20, 0
+    for _ in range(tables):
+        groups = [replicates(rng.normal(20, 1, (3, 10)), 0.3, draws=50) for _ in range(2)]
+        wrong += compare(*groups, rate=rate)["changed"].any()
+    assert wrong <= stats.binom.ppf(0.999, tables, rate)
+
+
+def test_exchange_fluxes_of_replicates_are_compared_by_their_logarithms(estimate):
+    groups = [[scaled(estimate, factor) for factor in factors] for factors in ((1.0, 1.1, 1.2), (9.0, 10.0, 11.0))]
+    row = compare(*groups).set_index(["reaction", "kind"]).loc[("v2", "exchange")]
+    middle = np.median(flux(estimate, "exchange", "v2"))
+    assert row["first"] == pytest.approx(middle * (1.0 * 1.1 * 1.2) ** (1 / 3), rel=0.02)
+    assert row["ratio"] == pytest.approx((9 * 10 * 11 / (1.0 * 1.1 * 1.2)) ** (1 / 3), rel=0.03)
+    assert row["first_lower"] > 0 and row["changed"]
+
+
+def test_conditions_whose_samples_were_not_pooled_are_compared_by_name(estimate):
+    groups = [*replicates(np.zeros((3, 2)), condition="control"), *replicates(np.ones((2, 2)), condition="drug")]
+    estimates = Estimates({each.sample: each for each in groups})
+    by_condition = estimates.compare("control", "drug", fold=1.1)
+    named = estimates.compare(["control 1", "control 2", "control 3"], ["drug 1", "drug 2"], fold=1.1)
+    pd.testing.assert_frame_equal(by_condition, named)
+    pd.testing.assert_frame_equal(by_condition, compare(groups[:3], groups[3:], fold=1.1))
+    one_pair = estimates.compare("control 1", "drug 1")
+    pd.testing.assert_frame_equal(one_pair, compare(groups[0], groups[3]))
+
+
+def test_too_few_replicates_and_mixed_tissues_are_refused():
+    one, two = replicates(np.zeros((2, 2)), condition="a"), replicates(np.zeros((1, 2)), condition="b")
+    assert len(compare(one, two)) == 2  # three replicates in all
+    with pytest.raises(FluxError, match="a condition without estimates"):
+        compare(one, [])
+    mixed = Estimates({f"s{i}": gaussian_estimate([0.0], condition="a", tissue=t) for i, t in enumerate("kl")})
+    with pytest.raises(FluxError, match="of the tissues 'k', 'l', which are no replicates"):
+        mixed.compare("a", "a")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"threshold": -1.0}, "threshold = -1.0"),
+        ({"fold": 0.5}, "1.2 asks for a change by 20 %"),
+        ({"rate": 0.0}, "rate lies between 0 and 1"),
+        ({"rate": float("nan")}, "rate = nan"),
+    ],
+)
+def test_impossible_numbers_are_refused(estimate, options, words):
+    with pytest.raises(FluxError, match=words):
+        compare(estimate, estimate, **options)
