@@ -175,8 +175,24 @@ class FluxEstimate:
         """Write the intervals as one table, ``fluxes.csv``; see :func:`write_fluxes`."""
         return write_fluxes({self.sample: self}, path)
 
+    def to_arviz(self, *, predictions: bool = True, seed: int = 0) -> xr.DataTree:
+        """Return posterior, prior, data and predictions as ArviZ reads them; see :mod:`fluxkit.inference.interchange`.
+
+        Parameters
+        ----------
+        predictions : bool
+            Whether to simulate the labeling of every draw, for ``posterior_predictive`` and ``log_likelihood``.
+        seed : int
+            Seed of the noise in ``posterior_predictive``.
+        """
+        from fluxkit.inference.interchange import to_arviz
+
+        return to_arviz(self, predictions=predictions, seed=seed)
+
     def save(self, path: str | Path) -> Path:
-        """Write the estimate as one netCDF file with groups, readable by xarray and ArviZ.
+        """Write the estimate as one netCDF file with groups, which xarray reads and :func:`load_estimate` reads back.
+
+        Nothing is lost; :meth:`to_arviz` is for other tools.
 
         Parameters
         ----------
@@ -224,7 +240,7 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
     try:
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             record = json.loads(tree.attrs["fluxkit_estimate"])
-            groups = {name: tree[name].to_dataset().load() for name in _GROUPS}
+            groups = {name: _plain(tree[name].to_dataset().load()) for name in _GROUPS}
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(
             f"cannot read an estimate from {str(path)!r} ({error}); check the path, or quantify again."
@@ -244,6 +260,12 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
         verdict=Verdict(record["trusted"], tuple(record["reasons"]), tuple(record.get("remarks", ()))),
         **groups,
     )
+
+
+def _plain(dataset: xr.Dataset) -> xr.Dataset:
+    """Return what was read as it was written: attributes are numbers of Python again."""
+    attrs = {name: each.item() if isinstance(each, np.generic) else each for name, each in dataset.attrs.items()}
+    return dataset.drop_encoding().drop_attrs(deep=False).assign_attrs(attrs)
 
 
 def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Path:

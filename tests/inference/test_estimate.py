@@ -1,13 +1,16 @@
 """Estimates: saved without loss, tables with the promised columns, expressions of fluxes."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+import fluxkit
 from fluxkit.errors import FluxError, ModelError
-from fluxkit.inference import FluxEstimate, load_estimate, quantify
-from tests.inference.problems import QUICK, TOY, flux, leaky_toy, toy_labeling
+from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings, Verdict, load_estimate, quantify
+from tests.inference.problems import CCM, QUICK, SD, TOY, flux, leaky_toy, toy_labeling
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +29,55 @@ def test_saving_and_loading_loses_nothing(estimate, tmp_path):
         assert getattr(again, name) == getattr(estimate, name)
     pd.testing.assert_frame_equal(again.intervals, estimate.intervals)
     assert [each.name for each in path.parent.iterdir()] == ["estimate.nc"]
+
+
+@pytest.fixture(scope="module")
+def rich():
+    """An estimate that holds all there is: unknown shares, censored zeros, isotopes, two experiments, remarks."""
+    tracers = {"glc": "Glc_x: 100% [U-13C6]", "gln": "Gln_x: 100% [U-13C5,15N2]"}
+    names = ["Glu.c:C+N", "citrate", "lactate", "alanine"]
+    labeling = fluxkit.simulate(CCM, CCM.reference_fluxes(), tracers, fragments=names, noise=SD, seed=1)
+    low = labeling["mid"] < SD
+    limit = xr.full_like(labeling["mid"], 0.01).where(low)
+    labeling = labeling.assign(mid=labeling["mid"].where(~low, 0.0), mid_limit=limit)
+    labeling = labeling.assign_coords(condition="Kontrolle β", animal=3).assign_attrs(replicates=2, seed=5)
+    settings = QuantifySettings(starts=2, sampler=SamplerSettings(chains=2, windows=(4, 4), max_draws=6))
+    found = quantify(labeling, CCM, model=None, settings=settings)
+    assert isinstance(found, FluxEstimate)
+    verdict = Verdict(False, ("chains 'a' and \"b\"; λ",), ("first remark", "zweite Bemerkung: µ → 0"))
+    diagnostics = found.diagnostics | {"missing": np.nan, "endless": np.inf, "third": 1 / 3}
+    return replace(found, sample="Probe 1/β", verdict=verdict, diagnostics=diagnostics, p_value=0.1 + 0.2)
+
+
+def assert_same_bits(found: xr.Dataset, wanted: xr.Dataset) -> None:
+    """The same variables, bit for bit, and attributes of the same type; texts may change their fixed width."""
+    assert set(found.variables) == set(wanted.variables) and set(found.coords) == set(wanted.coords)
+    assert found.sizes == wanted.sizes
+    for name, variable in wanted.variables.items():
+        again = found.variables[name]
+        assert again.dims == variable.dims and again.attrs == variable.attrs
+        if variable.dtype.kind in "OU":
+            assert again.values.astype(object).tolist() == variable.values.astype(object).tolist()
+        else:
+            assert again.dtype == variable.dtype and again.values.tobytes() == variable.values.tobytes()
+    assert {k: (type(v), v) for k, v in found.attrs.items()} == {k: (type(v), v) for k, v in wanted.attrs.items()}
+
+
+def test_every_field_comes_back_bit_for_bit(rich, tmp_path):
+    assert {"isotopes", "condition"} <= set(rich.labeling.coords) and "mid_limit" in rich.labeling
+    assert rich.posterior.sizes["weight_name"] > 0 and rich.fit.sizes["experiment"] == 2
+    again = load_estimate(rich.save(tmp_path / "estimate.nc"), CCM)
+    twice = load_estimate(again.save(tmp_path / "twice.nc"), CCM)
+    for each in (again, twice):
+        for field in fields(FluxEstimate):
+            value, wanted = getattr(each, field.name), getattr(rich, field.name)
+            if isinstance(wanted, xr.Dataset):
+                assert_same_bits(value, wanted)
+            elif field.name != "network":
+                assert type(value) is type(wanted)
+                assert repr(value) == repr(wanted)  # a float shows all its bits, NaN too
+        assert each.network is CCM
+        pd.testing.assert_frame_equal(each.intervals, rich.intervals, check_exact=True)
 
 
 def test_a_damaged_file_is_refused(estimate, tmp_path):
