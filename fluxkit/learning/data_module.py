@@ -1,6 +1,8 @@
-"""The Lightning data module: an endless stream of experiments simulated on the fly."""
+"""The Lightning data module: an endless stream of experiments simulated on the fly, which can begin anywhere."""
 
 from collections.abc import Iterator
+from itertools import count
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -17,8 +19,15 @@ def as_tensors(batch: Batch) -> tuple[torch.Tensor, ...]:
     return tuple(map(torch.from_numpy, (batch.rows, batch.known, batch.context, batch.present, batch.target)))
 
 
+_PASSES = 4  # times that a pool is used, in another order each time
+_POOLS, _BATCHES, _VALIDATION = 0, 1, 10**6  # what a seed is for
+
+
 class SimulatedExperiments(IterableDataset):
     """Batches of simulated experiments without end; the same seed gives the same stream.
+
+    Every batch has randomness of its own that follows from its number, so a stream that starts in the middle is the
+    rest of the stream that started at the beginning.
 
     Parameters
     ----------
@@ -30,6 +39,10 @@ class SimulatedExperiments(IterableDataset):
         Net flux states drawn ahead; exchange fluxes, tracers, noise and gaps are new in every batch.
     seed : int
         Seed of the stream.
+    start : int
+        Batches to leave out.
+    process : int
+        Which of several training processes the stream is for.
 
     Raises
     ------
@@ -37,26 +50,50 @@ class SimulatedExperiments(IterableDataset):
         The pool is smaller than a batch.
     """
 
-    def __init__(self, simulator: ExperimentSimulator, batch_size: int, pool: int, seed: int):
+    def __init__(
+        self,
+        simulator: ExperimentSimulator,
+        batch_size: int,
+        pool: int,
+        seed: int,
+        start: int = 0,
+        process: int = 0,
+    ):
         if not 1 <= batch_size <= pool:  # otherwise the stream would search for a first batch for ever
             raise ModelError(f"batch_size = {batch_size} must be from 1 to the pool of {pool} flux states.")
         self.simulator, self.batch_size, self.pool, self.seed = simulator, batch_size, pool, seed
+        self.start, self.process = start, process
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Yield batches; each worker has a stream of its own, and draws a new pool when one is used up."""
+        """Yield batches; workers take turns, and each batch of a turn comes from a pool of that turn."""
         worker = get_worker_info()
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        while True:
-            states = self.simulator.net_pool(self.pool, rng)
-            for _ in range(4):
-                order = rng.permutation(len(states))
-                for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-                    rows = states[order[start : start + self.batch_size]]
-                    yield as_tensors(self.simulator.batch(rows, rng))
+        workers, first = (worker.num_workers, worker.id) if worker else (1, 0)
+        # one turn of the workers makes batches number n * workers ... n * workers + workers - 1
+        number = self.start + first
+        lane = self.process * workers + number % workers
+        return self._lane(lane, number // workers)
+
+    def _lane(self, lane: int, start: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Yield the batches of one lane from a number on, with pools that no other lane uses."""
+        each_pass = self.pool // self.batch_size
+        held, states, orders = -1, np.zeros((0, 0)), np.zeros((0, 0), dtype=int)
+        for number in count(start):
+            pool, place = divmod(number, _PASSES * each_pass)
+            if pool != held:
+                rng = np.random.default_rng([self.seed, lane, pool, _POOLS])
+                states = self.simulator.net_pool(self.pool, rng)
+                orders = np.array([rng.permutation(len(states)) for _ in range(_PASSES)])
+                held = pool
+            turn, part = divmod(place, each_pass)
+            rows = states[orders[turn, part * self.batch_size : (part + 1) * self.batch_size]]
+            rng = np.random.default_rng([self.seed, lane, number, _BATCHES])
+            yield as_tensors(self.simulator.batch(rows, rng))
 
 
 class ExperimentDataModule(pl.LightningDataModule):
     """Training stream and a fixed validation set of simulated experiments.
+
+    A checkpoint of the trainer holds how many batches were taken, and a resumed training takes the next ones.
 
     Parameters
     ----------
@@ -90,13 +127,14 @@ class ExperimentDataModule(pl.LightningDataModule):
         self.vocabulary, self.settings = vocabulary, settings or ExperimentSettings()
         self.batch_size, self.validation_size = batch_size, validation
         self.pool, self.workers, self.seed = pool, workers, seed
+        self.taken = 0
 
     def setup(self, stage: str | None = None) -> None:
         """Compile the simulator and simulate the validation set, once."""
         if hasattr(self, "validation"):
             return
         self.simulator = ExperimentSimulator(self.vocabulary, self.settings)
-        rng = np.random.default_rng([self.seed, 10**6])
+        rng = np.random.default_rng([self.seed, _VALIDATION])
         states = self.simulator.net_pool(self.validation_size, rng)
         self.validation = [
             as_tensors(self.simulator.batch(states[i : i + self.batch_size], rng))
@@ -108,10 +146,19 @@ class ExperimentDataModule(pl.LightningDataModule):
         return tuple(torch.cat(parts) for parts in zip(*self.validation, strict=True))
 
     def train_dataloader(self) -> DataLoader:
-        """Return the endless training stream."""
-        stream = SimulatedExperiments(self.simulator, self.batch_size, self.pool, self.seed)
+        """Return the endless training stream, from where a resumed training stopped."""
+        process = self.trainer.global_rank if self.trainer else 0
+        stream = SimulatedExperiments(self.simulator, self.batch_size, self.pool, self.seed, self.taken, process)
         ahead = 4 if self.workers else None
         return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many batches the training has taken, in each process."""
+        return {"taken": self.trainer.fit_loop.total_batch_idx + 1 if self.trainer else self.taken}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the batches that were taken."""
+        self.taken = state_dict["taken"]
 
     def val_dataloader(self) -> DataLoader:
         """Return the fixed validation set."""

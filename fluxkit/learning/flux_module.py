@@ -1,7 +1,8 @@
 """The Lightning module: trains the posterior network by maximum likelihood on simulated experiments."""
 
 import math
-import time
+from dataclasses import asdict
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -9,13 +10,16 @@ from torch import Tensor
 
 from fluxkit.errors import ModelError
 from fluxkit.learning.architecture import PosteriorNetwork
+from fluxkit.learning.schedule import Plan
 
-_LATE = 0.02  # the clock decides only where it runs ahead of the steps by more than this share
 _WARM_UP = 0.2  # at most this share of the training
 
 
 class FluxModule(pl.LightningModule):
     """Maximises the density of the true flux coordinates; the first steps regress the mean alone.
+
+    What the learning rate and the splines do follows :attr:`plan`, which depends on steps alone and is part of a
+    checkpoint.
 
     Parameters
     ----------
@@ -29,9 +33,6 @@ class FluxModule(pl.LightningModule):
         Steps of regression and of rising learning rate.
     splines_from : float
         Share of the training after which the splines join the Gaussian.
-    minutes : float, optional
-        Time limit. Where it comes before the last step, the schedule follows the clock, so that a training that stops
-        early has trained its splines and lowered its learning rate all the same.
     """
 
     def __init__(
@@ -41,30 +42,34 @@ class FluxModule(pl.LightningModule):
         steps: int = 10_000,
         warm_up: int = 300,
         splines_from: float = 0.5,
-        minutes: float | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.network = PosteriorNetwork(**architecture)
-        self.begin: float | None = None
-
-    def on_train_start(self) -> None:
-        """Start the clock."""
-        self.begin = time.perf_counter()
+        self.plan = Plan(steps)
 
     def done(self, step: int | None = None) -> float:
-        """Return the share of the training that is over: of the steps, or of the time where that is further on.
+        """Return the share of the training that is over.
 
         Parameters
         ----------
         step : int, optional
             Steps taken; those of the trainer by default.
         """
-        share = (self.global_step if step is None else step) / self.hparams["steps"]
-        if self.hparams["minutes"] is None or self.begin is None:
-            return min(1.0, share)
-        clock = (time.perf_counter() - self.begin) / (60 * self.hparams["minutes"])
-        return min(1.0, max(share, clock - _LATE))
+        return self.plan.over(self.global_step if step is None else step)
+
+    @property
+    def bent(self) -> bool:
+        """Whether the splines have joined the Gaussian."""
+        return self.done() >= self.hparams["splines_from"]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the plan with the weights."""
+        checkpoint["plan"] = asdict(self.plan)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the plan that was kept."""
+        self.plan = Plan(**checkpoint["plan"])
 
     def _losses(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         rows, known, context, present, target = batch
@@ -72,8 +77,7 @@ class FluxModule(pl.LightningModule):
         if self.training and self.global_step < self.hparams["warm_up"] and self.done() < _WARM_UP:
             error = self.network.squared_error(summary, target)
             return 0.5 * error * target.shape[-1], error
-        bent = self.done() >= self.hparams["splines_from"]
-        density = self.network.log_density(summary, target, bent)
+        density = self.network.log_density(summary, target, self.bent)
         error = self.network.squared_error(summary, target)
         return -density.mean(), error
 
@@ -94,7 +98,7 @@ class FluxModule(pl.LightningModule):
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
         """Log minus log density, and the mean squared error of the centre (prior: 1)."""
         loss, error = self._losses(batch)
-        self.log_dict({"val_loss": loss, "val_error": error}, batch_size=len(batch[-1]))
+        self.log_dict({"val_loss": loss, "val_error": error}, batch_size=len(batch[-1]), sync_dist=True)
 
     def configure_optimizers(self):
         """Return AdamW with a linear rise and a cosine fall of the learning rate."""

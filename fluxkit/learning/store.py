@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,7 +133,9 @@ class FluxModel:
         return z, np.clip(drawn[:, first:second], -5, 5), np.clip(drawn[:, second:], -5, 5)
 
 
-def save_model(model: FluxModel, folder: str | Path, page: str = "") -> Path:
+def save_model(
+    model: FluxModel, folder: str | Path, page: str = "", others: Mapping[str, str] = MappingProxyType({})
+) -> Path:
     """Write weights and card.
 
     Parameters
@@ -142,6 +146,8 @@ def save_model(model: FluxModel, folder: str | Path, page: str = "") -> Path:
         Folder to write to; made when missing. Each file appears whole or not at all.
     page : str
         The card as a page of text for people, kept beside it.
+    others : mapping of str to str
+        Further texts by file name.
 
     Returns
     -------
@@ -156,8 +162,8 @@ def save_model(model: FluxModel, folder: str | Path, page: str = "") -> Path:
     weights = save(tensors)
     card = {**model.card, "sha256": hashlib.sha256(weights).hexdigest()}
     files = {WEIGHTS: weights, CARD: (json.dumps(card, indent=2) + "\n").encode()}
-    if page:
-        files[PAGE] = page.encode()
+    texts = {PAGE: page, **others} if page else others
+    files |= {name: content.encode() for name, content in texts.items()}
     with written_together(folder) as part:
         for name, content in files.items():
             (part / name).write_bytes(content)

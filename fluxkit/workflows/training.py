@@ -1,22 +1,29 @@
 """Train a posterior network for a metabolic network, test its calibration, and save it with its card."""
 
-import os
+import json
 import signal
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from fluxkit import __version__
 from fluxkit.errors import ModelError
 from fluxkit.files import check_folder
 from fluxkit.learning import Chart, ExperimentSettings, FluxModel, save_model
+from fluxkit.learning.checkpoints import TrainingFolder
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
-from fluxkit.networks import Network, list_networks
+from fluxkit.networks import Network
+from fluxkit.workflows.model_card import begin_card, describe_card
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from fluxkit.learning.data_module import ExperimentDataModule
+
+_FREE = ("minutes", "patience", "calibration")
+"""Settings that may change when a training goes on: no step depends on them."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +33,27 @@ class TrainingSettings:
     Parameters
     ----------
     steps : int
-        Optimiser steps.
+        Optimiser steps. As long as all of them fit into the time limit, the result depends on steps and seed alone.
     minutes : float
-        Training stops after this time at the latest.
+        Training stops after this time at the latest. Where the steps would not fit at the pace so far, fewer are
+        planned, so that the splines are trained and the learning rate falls all the same.
     batch_size : int
-        Experiment sets per step.
+        Experiment sets per step and training process.
     learning_rate : float
         Peak learning rate.
     width, size, blocks, couplings : int
         Architecture; see :class:`~fluxkit.learning.architecture.PosteriorNetwork`.
     workers : int
-        Processes that simulate beside the training process.
+        Processes that simulate beside each training process.
     seed : int
         Seed of weights and experiments.
+    check_every : int
+        Steps between two checks on held-out experiments; each writes a checkpoint.
+    patience : int
+        Checks in a row without a better held-out loss (by 0.01 nats, once the splines have joined) after which the
+        training is wound down: the learning rate falls to its end over as many steps again. 0 never does.
+    calibration : int
+        Fresh experiment sets on which the finished model is tested.
 
     Raises
     ------
@@ -46,8 +61,8 @@ class TrainingSettings:
         A number is not possible.
     """
 
-    steps: int = 8_000
-    minutes: float = 24.0
+    steps: int = 5_000
+    minutes: float = 27.0
     batch_size: int = 256
     learning_rate: float = 1e-3
     width: int = 48
@@ -56,12 +71,16 @@ class TrainingSettings:
     couplings: int = 2
     workers: int = 1
     seed: int = 0
+    check_every: int = 250
+    patience: int = 8
+    calibration: int = 1_000
 
     def __post_init__(self) -> None:
-        for name in ("steps", "minutes", "batch_size", "learning_rate", "width", "size"):
+        positive = ("steps", "minutes", "batch_size", "learning_rate", "width", "size", "check_every", "calibration")
+        for name in positive:
             if not getattr(self, name) > 0:
                 raise ModelError(f"{name} = {getattr(self, name)!r} must be positive.")
-        for name in ("blocks", "couplings", "workers", "seed"):
+        for name in ("blocks", "couplings", "workers", "seed", "patience"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} = {getattr(self, name)!r} must not be negative.")
 
@@ -73,22 +92,35 @@ def train(
     tracers: Sequence[str] | None = None,
     settings: TrainingSettings | None = None,
     experiments: ExperimentSettings | None = None,
+    trainer: Mapping[str, Any] | None = None,
+    resume: bool = False,
     progress: bool = True,
 ) -> FluxModel:
     """Train a posterior network on experiments simulated on the fly.
+
+    While it runs, a checkpoint stands in ``<out>.training`` beside ``out``. A training that was killed goes on from it
+    with ``resume=True`` to the same weights, bit for bit, as if it had never stopped: on the same machine, with as many
+    threads, and as long as its time limit does not shorten it.
 
     Parameters
     ----------
     network : Network
         The metabolic network.
     out : str or pathlib.Path, optional
-        Folder for weights and card, written at the end; nothing is saved without it.
+        Folder for weights, card and calibration report, written at the end; nothing is saved without it.
     tracers : sequence of str, optional
         Tracer texts to train on; the standard tracers of the network by default.
     settings : TrainingSettings, optional
         How long and how large.
     experiments : ExperimentSettings, optional
         Ranges of noise, gaps and parallel experiments.
+    trainer : mapping, optional
+        Options of Lightning's Trainer, for example ``{"accelerator": "gpu", "devices": 2, "strategy": "ddp",
+        "precision": "bf16-mixed"}``. With ``ddp`` Lightning runs the script once for each device; all processes but
+        the first end with this function.
+    resume : bool
+        Whether to go on with the training that stands beside ``out``; where there is none, it begins. Settings and
+        data must be those of its begin, but for the time limit, the patience and the size of the calibration.
     progress : bool
         Whether to show a progress bar.
 
@@ -100,78 +132,150 @@ def train(
     Raises
     ------
     ModelError
-        Training diverged.
+        Training diverged, an unfinished training stands beside ``out``, or the one to go on with is damaged or was
+        begun in another way.
     FluxkitError
         ``out`` cannot be written to; said before the training.
     TracerError, LabelingError
         A tracer does not fit the network, or there is none.
+    UnknownNameError
+        Lightning's Trainer has no such option.
     """
-    import pytorch_lightning as pl
+    settings, experiments = settings or TrainingSettings(), experiments or ExperimentSettings()
+    if out is None:
+        if resume:
+            raise ModelError("resume=True needs out, beside which the checkpoint stands.")
+        with TemporaryDirectory(prefix="fluxkit-training-") as scratch:
+            folder = TrainingFolder(Path(scratch), lasting=False)
+            return _train(network, folder, None, tracers, settings, experiments, trainer, progress)[0]
+    check_folder(out)
+    folder = TrainingFolder.beside(out)
+    if not resume:
+        folder.refuse_to_begin()
+    model, finished = _train(network, folder, Path(out), tracers, settings, experiments, trainer, progress)
+    folder.clear(finished)
+    return model
+
+
+def _train(
+    network: Network,
+    folder: TrainingFolder,
+    out: Path | None,
+    tracers: Sequence[str] | None,
+    settings: TrainingSettings,
+    experiments: ExperimentSettings,
+    options: Mapping[str, Any] | None,
+    progress: bool,
+) -> tuple[FluxModel, bool]:
+    """Train, test and save; return the model and whether its training is over."""
     import torch
 
-    from fluxkit.learning.console import TrainingBar, quiet_lightning
+    from fluxkit.learning.architecture import PosteriorNetwork
+    from fluxkit.learning.calibration import calibrate, calibration_numbers
+    from fluxkit.learning.console import calibration_progress, quiet_lightning
     from fluxkit.learning.data_module import ExperimentDataModule
-    from fluxkit.learning.flux_module import FluxModule
+    from fluxkit.workflows.calibration_report import calibration_page
 
-    settings, experiments = settings or TrainingSettings(), experiments or ExperimentSettings()
-    if out is not None:
-        check_folder(out)
+    kept = folder.read_checkpoint()
     vocabulary = build_vocabulary(network, tracers)
     data = ExperimentDataModule(
         vocabulary, experiments, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed
     )
-    begin = time.perf_counter()
     with torch.random.fork_rng(), quiet_lightning():
         torch.manual_seed(settings.seed)
         data.setup()
-        architecture = _architecture(vocabulary, settings, data.simulator.parameter_count)
-        module = FluxModule(
-            architecture,
-            settings.learning_rate,
-            settings.steps,
-            warm_up=min(300, settings.steps // 5),
-            minutes=settings.minutes,
+        simulator = data.simulator
+        architecture = _architecture(vocabulary, settings, simulator.parameter_count)
+        card = begin_card(vocabulary, settings, experiments, architecture)
+        chart = Chart(simulator.map, simulator.space.origin, simulator.space.basis)
+        result = _fit(folder, kept, data, card, settings, options, chart, network.name if progress else "")
+        posterior = PosteriorNetwork(**architecture).eval()
+    if result["best"] is None:
+        raise ModelError(
+            f"the time limit of {settings.minutes:g} minutes came at step {result['history'][-1]['step']} of "
+            f"{settings.steps}, before the network was whole. Give it more minutes (--minutes)"
+            + (", and go on with resume=True (--resume)." if folder.lasting else ".")
         )
-        module.network.standardise(*data.sample())
-        trainer = pl.Trainer(
-            max_steps=settings.steps,
-            max_time=timedelta(minutes=settings.minutes),
-            val_check_interval=min(1000, settings.steps),
-            gradient_clip_val=3.0,
-            accelerator="auto",
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            callbacks=[TrainingBar(network.name)] if progress else None,
-            num_sanity_val_steps=0,
-        )
-        metrics = _fit(trainer, module, data)
-    if not np.isfinite(metrics.get("val_loss", np.nan)):
-        raise ModelError("training diverged: the validation loss is not finite. Lower the learning rate.")
-    card = _card(vocabulary, settings, experiments, architecture)
-    card["training"] |= {"steps_run": trainer.global_step, "seconds": round(time.perf_counter() - begin), **metrics}
-    chart = Chart(data.simulator.map, data.simulator.space.origin, data.simulator.space.basis)
-    model = FluxModel(vocabulary, module.network.cpu().eval(), chart, card)
-    card["calibration"] = calibrate(model, data.simulator)
+    posterior.load_state_dict(result["best"])
+    card["training"] |= _course(result, settings)
+    model = FluxModel(vocabulary, posterior, chart, card)
+    shown = calibration_progress(network.name, progress)
+    calibration = calibrate(model, simulator, settings.calibration, settings.seed, shown)
+    card["calibration"] = calibration_numbers(calibration)
     if out is not None:
-        save_model(model, out, describe_card(card))
-    return model
+        others = {"calibration.html": calibration_page(calibration, card)}
+        save_model(model, out, describe_card(card), others)
+    return model, result["finished"]
 
 
-def _fit(trainer, module, data) -> dict[str, float]:
-    """Train; return the last training loss and the validation metrics of the final weights."""
+def _fit(
+    folder: TrainingFolder,
+    kept: dict[str, Any] | None,
+    data: "ExperimentDataModule",
+    card: Mapping[str, Any],
+    settings: TrainingSettings,
+    options: Mapping[str, Any] | None,
+    chart: Chart,
+    shown: str,
+) -> dict[str, Any]:
+    """Train from the beginning or from a checkpoint; return what the checks on held-out experiments found."""
+    from fluxkit.learning.console import TrainingBar
+    from fluxkit.learning.flux_module import FluxModule
+    from fluxkit.learning.held_out import HeldOutChecks
+    from fluxkit.learning.time_limit import TimeLimit
+    from fluxkit.learning.trainer_options import build_trainer
+
+    checks = HeldOutChecks(folder, settings.check_every, settings.patience, chart.arrays())
+    callbacks = [TimeLimit(settings.minutes), *([TrainingBar(shown)] if shown else []), checks]
+    trainer = build_trainer(options, settings.check_every, callbacks, str(folder.path))
+    begun = _begun(card, settings, trainer)
+    checks.begun = json.dumps(begun)
+    if kept is not None:
+        folder.refuse_another(kept, begun, chart.arrays())
+        if kept["finished"]:
+            return kept
+    module = FluxModule(
+        dict(card["architecture"]), settings.learning_rate, settings.steps, warm_up=min(300, settings.steps // 5)
+    )
+    module.network.standardise(*data.sample())
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, datamodule=data)
-        last = {"train_loss": float(trainer.callback_metrics["train_loss"])}
-        trainer.validate(module, datamodule=data, verbose=False)
+        trainer.fit(module, datamodule=data, ckpt_path=None if kept is None else folder.checkpoint)
     except SystemExit:
         # Lightning turns an interruption into an exit, and is deaf to further ones from then on.
         signal.signal(signal.SIGINT, handler or signal.default_int_handler)
         raise KeyboardInterrupt from None
-    return last | {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # a process that Lightning started for its part of the training alone
+    return folder.read_result()
+
+
+def _begun(card: Mapping[str, Any], settings: TrainingSettings, trainer: "pl.Trainer") -> dict[str, Any]:
+    """Return everything on which the steps of a training depend, as plain values."""
+    return {
+        "fluxkit": __version__,
+        **{name: card[name] for name in ("network_fingerprint", "tracers", "measurements", "experiments")},
+        **{name: value for name, value in asdict(settings).items() if name not in _FREE},
+        "training processes": trainer.world_size,
+        "precision": str(trainer.precision),
+        "accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "gradient_clip_val": trainer.gradient_clip_val,
+    }
+
+
+def _course(result: Mapping[str, Any], settings: TrainingSettings) -> dict[str, Any]:
+    """Return how a training went, for its card."""
+    best = min((each for each in result["history"] if each["splines"]), key=lambda each: each["val_loss"])
+    ended = "steps" if result["planned"] == settings.steps else "patience" if result["wound_down"] else "time"
+    return {
+        "steps_run": result["history"][-1]["step"],
+        "seconds": round(result["seconds"]),
+        "ended_by": ended if result["finished"] else "cut off",
+        "resumed_at": result["resumed_at"],
+        "best_step": best["step"],
+        **{name: best[name] for name in ("train_loss", "val_loss", "val_error")},
+        "history": result["history"],
+    }
 
 
 def _architecture(vocabulary: Vocabulary, settings: TrainingSettings, parameters: int) -> dict[str, int]:
@@ -185,110 +289,3 @@ def _architecture(vocabulary: Vocabulary, settings: TrainingSettings, parameters
         "blocks": settings.blocks,
         "couplings": settings.couplings,
     }
-
-
-def _card(vocabulary: Vocabulary, settings, experiments, architecture) -> dict[str, Any]:
-    network = vocabulary.network
-    return {
-        "network": network.name,
-        "network_fingerprint": network.fingerprint,
-        "fluxkit": __version__,
-        "architecture": architecture,
-        "tracers": [each.text for each in vocabulary.tracers],
-        "measurements": [each.name for each in vocabulary.measurements],
-        "prior": (
-            "net fluxes uniform on the polytope of balances and bounds times a normal around each stated target, "
-            "sd = 3 max(|target|, 1) / sqrt(weight); exchange fluxes log-uniform between their bounds; unknown shares "
-            "and dilutions uniform in [0, 1]"
-        ),
-        "experiments": asdict(experiments),
-        "training": {**asdict(settings), "cores": os.cpu_count()},
-    }
-
-
-def calibrate(model: FluxModel, simulator, samples: int = 512, draws: int = 256, seed: int = 10**6) -> dict[str, Any]:
-    """Test the learned posterior alone on fresh experiments.
-
-    Parameters
-    ----------
-    model : FluxModel
-        The trained model.
-    simulator : ExperimentSimulator
-        Where experiments come from.
-    samples, draws : int
-        Fresh experiments, and posterior draws for each.
-    seed : int
-        Seed of the experiments, apart from those of training.
-
-    Returns
-    -------
-    dict
-        Coverage of central 50 % and 90 % intervals pooled over coordinates, the range of 90 % coverage over
-        coordinates, and the spread of draws relative to the prior.
-    """
-    import torch
-
-    from fluxkit.learning.data_module import as_tensors
-
-    rng = np.random.default_rng(seed)
-    rows, known, context, present, target = as_tensors(simulator.batch(simulator.net_pool(samples, rng), rng))
-    with torch.no_grad():
-        generator = torch.Generator().manual_seed(seed)
-        summary = model.network.summarise(rows, known, context, present)
-        drawn = model.network.draw(summary, draws, generator).numpy()
-    rank = (drawn < target.numpy()[None]).mean(axis=0)
-    inside = {level: np.abs(rank - 0.5) <= level / 2 for level in (0.5, 0.9)}
-    each = inside[0.9].mean(axis=0)
-    return {
-        "what": "the learned posterior alone, on fresh simulated experiments; quantify refines it by exact sampling",
-        "samples": samples,
-        "coverage_50": round(float(inside[0.5].mean()), 4),
-        "coverage_90": round(float(inside[0.9].mean()), 4),
-        "coverage_90_lowest": round(float(each.min()), 4),
-        "coverage_90_highest": round(float(each.max()), 4),
-        "width_to_prior_median": round(float(np.median(drawn.std(axis=0) / target.numpy().std(axis=0))), 4),
-    }
-
-
-def describe_card(card: dict[str, Any]) -> str:
-    """Return a card as a page of text.
-
-    Parameters
-    ----------
-    card : dict
-        The card of a model.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
-    name = card["network"]
-    command = f"`python -m fluxkit train --network {name}`" if name in list_networks() else "`fluxkit.train`"
-    training, calibration, ranges = card["training"], card["calibration"], card["experiments"]
-    return "\n".join(
-        [
-            f"# Posterior network for {name}",
-            "",
-            f"Trained by fluxkit {card['fluxkit']} with {command}: "
-            f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets in "
-            f"{training['seconds'] / 60:.0f} minutes on {training['cores']} cores, seed {training['seed']}.",
-            "",
-            f"**Prior.** {card['prior']}.",
-            "",
-            f"**Experiments.** 1 to {len(ranges['experiments'])} parallel tracers; noise floor {ranges['floor'][0]} to "
-            f"{ranges['floor'][1]}; up to {ranges['missing']:.0%} of the measurements missing. Tracers: "
-            + "; ".join(card["tracers"])
-            + ".",
-            "",
-            f"**Calibration of the network alone** ({calibration['samples']} fresh experiments): 50 % intervals hold "
-            f"{calibration['coverage_50']:.1%} and 90 % intervals {calibration['coverage_90']:.1%} of the true values; "
-            f"over the coordinates the latter ranges from {calibration['coverage_90_lowest']:.1%} to "
-            f"{calibration['coverage_90_highest']:.1%}. Median width of a draw relative to the prior: "
-            f"{calibration['width_to_prior_median']:.2f}.",
-            "",
-            "**Use.** A start for exact refinement and sampling, which `fluxkit.quantify` always does. Outside the "
-            "ranges above the network alone must not be trusted.",
-            "",
-        ]
-    )

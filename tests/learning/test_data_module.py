@@ -65,3 +65,25 @@ def test_the_validation_set_is_fixed_and_apart_from_training():
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     training = np.concatenate(targets(islice(data.train_dataloader(), 6)))
     assert not np.isin(np.concatenate(first)[:, 0], training[:, 0]).any()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("start", [1, 7, 12])
+def test_a_stream_that_begins_in_the_middle_is_the_rest_of_the_stream(workers, start):
+    """A pool of two batches is passed four times, so batch 7 stands before and 12 behind a new pool."""
+
+    def batches(start, number):
+        stream = SimulatedExperiments(ExperimentSimulator(VOCABULARY), 16, 32, 0, start)
+        loader = DataLoader(stream, batch_size=None, num_workers=workers, timeout=60 if workers else 0)
+        return targets(islice(loader, number))
+
+    whole, rest = batches(0, start + 4), batches(start, 4)
+    assert all(torch.equal(a, b) for a, b in zip(whole[start:], rest, strict=True))
+
+
+def test_several_training_processes_have_streams_of_their_own():
+    def of(process):
+        return targets(islice(SimulatedExperiments(ExperimentSimulator(VOCABULARY), 16, 32, 0, 0, process), 4))
+
+    first, second = of(0), of(1)
+    assert all(not torch.equal(a, b) for a in first for b in second)

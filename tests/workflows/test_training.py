@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import fluxkit
-from fluxkit.errors import FluxkitError, LabelingError, ModelError, TracerError
+from fluxkit.errors import FluxkitError, LabelingError, ModelError, TracerError, UnknownNameError
 from fluxkit.learning import ExperimentSettings, load_model
 from fluxkit.learning.experiments import ExperimentSimulator
 from fluxkit.learning.flux_module import FluxModule
@@ -19,8 +19,8 @@ from fluxkit.workflows.training import TrainingSettings, describe_card, train
 
 TOY = fluxkit.load_network("toy")
 PRECISE = ExperimentSettings(floor=(0.001, 0.005), slope=0.01, missing=0.2)
-TINY = TrainingSettings(steps=12, batch_size=16, width=4, size=16, blocks=1, couplings=1, workers=0)
-SHORT = replace(TINY, steps=400, batch_size=128, learning_rate=1e-2, width=16, size=64)
+TINY = TrainingSettings(steps=12, batch_size=16, width=4, size=16, blocks=1, couplings=1, workers=0, calibration=40)
+SHORT = replace(TINY, steps=400, batch_size=128, learning_rate=1e-2, width=16, size=64, calibration=1000)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_loss_falls_far_below_that_of_the_prior(trained):
 
 def test_the_learned_intervals_are_calibrated(trained):
     calibration = trained[0].card["calibration"]
-    # 1024 coverage trials: three binomial sd are 0.047 and 0.028; the rest is for 400 steps of training.
+    # 1000 experiments of two free fluxes: three binomial sd are 0.047 and 0.028; the rest is for 400 steps of training.
     assert abs(calibration["coverage_50"] - 0.5) < 0.06
     assert abs(calibration["coverage_90"] - 0.9) < 0.05
     assert calibration["coverage_90_lowest"] > 0.82
@@ -62,10 +62,13 @@ def test_the_posterior_of_precise_data_holds_the_truth(trained):
 
 def test_a_training_leaves_weights_and_card(trained):
     model, folder = trained
-    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "card.md", "model.safetensors"]
+    files = ["calibration.html", "card.json", "card.md", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+    assert list(folder.parent.iterdir()) == [folder]  # the checkpoints of a finished training are gone
     card = json.loads((folder / "card.json").read_text())
     assert card["training"]["steps_run"] == 400
     assert card["training"]["seed"] == 0
+    assert card["training"]["ended_by"] == "steps"
     assert card["experiments"]["floor"] == [0.001, 0.005]
     page = (folder / "card.md").read_text()
     for words in (
@@ -74,6 +77,7 @@ def test_a_training_leaves_weights_and_card(trained):
         "A_x: 100% [1,2-13C2]",
         "90 % intervals",
         "up to 20% of the measurements",
+        "all planned steps",
     ):
         assert words in page
     labeling = fluxkit.simulate(TOY, TOY.reference_fluxes(), "A_x: 100% [2-13C]", noise=0.01)
@@ -109,8 +113,10 @@ def test_progress_is_one_bar_and_nothing_else(capsys, caplog):
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = [line for line in captured.err.replace("\r", "\n").split("\n") if line.strip()]
-    assert all(line.startswith("training toy: ") for line in lines)
-    assert "100%" in lines[-1] and "step 12, train loss" in lines[-1]
+    assert all(line.startswith(("training toy: ", "training toy, calibration: ")) for line in lines)
+    last = [line for line in lines if line.startswith("training toy: ")][-1]
+    assert "100%" in last and "step 12, train loss" in last
+    assert "calibration" in lines[-1]
     assert not [record for record in caplog.records if record.name.startswith(("pytorch_lightning", "lightning"))]
 
 
@@ -129,20 +135,76 @@ def test_a_time_limit_still_trains_splines_and_validates(monkeypatch):
         return density(module, batch)
 
     monkeypatch.setattr(FluxModule, "_losses", record)
-    card = train(TOY, settings=replace(TINY, steps=10**6, minutes=0.02), progress=False).card
+    card = train(TOY, settings=replace(TINY, steps=10**6, minutes=0.05), progress=False).card
     assert card["training"]["steps_run"] < 10**6
     assert np.isfinite(card["training"]["val_loss"])
     assert {True, False} == {each for training, each in bent if training}
     assert bent[-1] == (False, True)
 
 
-def test_the_clock_decides_only_where_it_runs_out_first(monkeypatch):
-    module = FluxModule({"measurements": 1, "features": 1, "context": 1, "parameters": 1, "couplings": 0}, steps=100)
-    module.hparams["minutes"] = 1.0
-    module.begin = 0.0
-    for seconds, step, share in ((0, 10, 0.1), (6, 10, 0.1), (30, 10, 0.48), (30, 70, 0.7), (90, 70, 1.0)):
-        monkeypatch.setattr("fluxkit.learning.flux_module.time.perf_counter", lambda s=seconds: float(s))
-        assert module.done(step) == pytest.approx(share)
+def test_the_weights_of_the_lowest_held_out_loss_are_kept(monkeypatch):
+    """The loss is made to rise after the first check with splines: its weights are kept, not the last ones."""
+    seen = {}
+    validate = FluxModule.on_validation_end
+
+    def watch(module):
+        seen[module.global_step] = {name: value.clone() for name, value in module.network.state_dict().items()}
+        validate(module)
+
+    monkeypatch.setattr(FluxModule, "on_validation_end", watch)
+    losses = FluxModule._losses
+    monkeypatch.setattr(
+        FluxModule,
+        "_losses",
+        lambda self, batch: (
+            (losses(self, batch)[0] * 0 + self.global_step, losses(self, batch)[1])
+            if not self.training
+            else losses(self, batch)
+        ),
+    )
+    model = train(TOY, settings=replace(TINY, steps=20, check_every=4), progress=False)
+    history = model.card["training"]["history"]
+    assert [each["step"] for each in history] == [4, 8, 12, 16, 20]
+    assert [each["splines"] for each in history] == [False, False, True, True, True]  # whole from step 10 on
+    assert model.card["training"]["best_step"] == 12
+    kept = model.network.state_dict()
+    assert all(torch.equal(kept[name], seen[12][name]) for name in kept)
+    assert not torch.equal(kept["reader.read"], seen[20]["reader.read"])
+
+
+def test_a_training_that_no_longer_improves_is_wound_down():
+    """Weights that hardly move cannot improve: two checks after the splines joined, two more for the fall."""
+    slow = replace(TINY, steps=100, check_every=5, patience=2, learning_rate=1e-12)
+    training = train(TOY, settings=slow, progress=False).card["training"]
+    # splines join at 50; the check there is the best one so far, those at 55 and 60 are no better
+    assert (training["steps_run"], training["ended_by"]) == (70, "patience")
+    assert len(training["history"]) == 14
+
+
+def test_patience_of_zero_never_winds_down():
+    slow = replace(TINY, steps=40, check_every=5, patience=0, learning_rate=1e-12)
+    training = train(TOY, settings=slow, progress=False).card["training"]
+    assert (training["steps_run"], training["ended_by"]) == (40, "steps")
+
+
+@pytest.mark.parametrize(
+    "options", [{"precision": "64-true"}, {"precision": "bf16-mixed"}, {"accumulate_grad_batches": 2}]
+)
+def test_options_of_the_trainer_change_how_and_not_what_is_trained(options):
+    usual = train(TOY, settings=TINY, progress=False)
+    other = train(TOY, settings=TINY, progress=False, trainer={"accelerator": "cpu", **options})
+    assert other.card["training"]["steps_run"] == 12
+    left, right = usual.network.state_dict(), other.network.state_dict()
+    assert {name: value.dtype for name, value in left.items()} == {name: value.dtype for name, value in right.items()}
+    assert not torch.equal(left["reader.read"], right["reader.read"])
+    # Adam moves each weight by less than the learning rate per step, whatever the rounding
+    assert (left["reader.read"] - right["reader.read"]).abs().max() < 2 * 12 * 1e-3
+
+
+def test_an_option_that_does_not_exist_is_refused_before_training(monkeypatch):
+    monkeypatch.setattr(FluxModule, "training_step", None)
+    with pytest.raises(UnknownNameError, match="no option 'device'. Did you mean 'devices'"):
+        train(TOY, settings=TINY, trainer={"device": 2})
 
 
 def test_an_interruption_leaves_no_files_and_a_process_that_still_listens(tmp_path, monkeypatch):
@@ -197,7 +259,13 @@ def test_tracers_that_do_not_fit_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"steps": 0}, "steps = 0 must be positive"), ({"minutes": -1.0}, "minutes"), ({"workers": -1}, "workers = -1")],
+    [
+        ({"steps": 0}, "steps = 0 must be positive"),
+        ({"minutes": -1.0}, "minutes"),
+        ({"workers": -1}, "workers = -1"),
+        ({"check_every": 0}, "check_every = 0 must be positive"),
+        ({"patience": -1}, "patience = -1 must not be negative"),
+    ],
 )
 def test_impossible_settings_are_refused(wrong, message):
     with pytest.raises(ModelError, match=message):

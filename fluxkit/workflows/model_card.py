@@ -1,0 +1,123 @@
+"""The card of a trained model: what it was trained on, how, and how true its posteriors are."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from fluxkit import __version__
+from fluxkit.learning import ExperimentSettings
+from fluxkit.learning.vocabulary import Vocabulary
+from fluxkit.networks import list_networks
+
+ENDS = {
+    "steps": "all planned steps",
+    "patience": "the held-out loss no longer fell, so the training was wound down",
+    "time": "the time limit, for which the plan was shortened",
+    "cut off": "the time limit, before the plan was over; it can be gone on with",
+}
+"""What ended a training, in words."""
+
+
+def begin_card(
+    vocabulary: Vocabulary, settings: Any, experiments: ExperimentSettings, architecture: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return what is known of a model before it is trained.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        What it can read.
+    settings : TrainingSettings
+        How it is trained.
+    experiments : ExperimentSettings
+        Ranges of the simulated experiments.
+    architecture : mapping of str to int
+        Arguments of the posterior network.
+    """
+    network = vocabulary.network
+    return {
+        "network": network.name,
+        "network_fingerprint": network.fingerprint,
+        "fluxkit": __version__,
+        "architecture": dict(architecture),
+        "tracers": [each.text for each in vocabulary.tracers],
+        "measurements": [each.name for each in vocabulary.measurements],
+        "prior": (
+            "net fluxes uniform on the polytope of balances and bounds times a normal around each stated target, "
+            "sd = 3 max(|target|, 1) / sqrt(weight); exchange fluxes log-uniform between their bounds; unknown shares "
+            "and dilutions uniform in [0, 1]"
+        ),
+        "experiments": asdict(experiments),
+        "training": {**asdict(settings), "cores": os.cpu_count()},
+    }
+
+
+def describe_card(card: Mapping[str, Any]) -> str:
+    """Return a card as a page of text.
+
+    Parameters
+    ----------
+    card : dict
+        The card of a model.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    name = card["network"]
+    command = f"`python -m fluxkit train --network {name}`" if name in list_networks() else "`fluxkit.train`"
+    training, calibration, ranges = card["training"], card["calibration"], card["experiments"]
+    return "\n".join(
+        [
+            f"# Posterior network for {name}",
+            "",
+            f"Trained by fluxkit {card['fluxkit']} with {command}: "
+            f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets in "
+            f"{training['seconds'] / 60:.0f} minutes on {training['cores']} cores, seed {training['seed']}. "
+            f"What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step {training['best_step']}, "
+            f"with the lowest held-out loss ({training['val_loss']:.3f} nats).",
+            "",
+            f"**Prior.** {card['prior']}.",
+            "",
+            f"**Experiments.** 1 to {len(ranges['experiments'])} parallel tracers; noise floor {ranges['floor'][0]} to "
+            f"{ranges['floor'][1]}; up to {ranges['missing']:.0%} of the measurements missing. Tracers: "
+            + "; ".join(card["tracers"])
+            + ".",
+            "",
+            f"**Calibration of the network alone** ({calibration['samples']} fresh experiments): "
+            + " ".join(calibration_in_words(calibration)),
+            "",
+            "**Use.** A start for exact refinement and sampling, which `fluxkit.quantify` always does. Outside the "
+            "ranges above the network alone must not be trusted.",
+            "",
+        ]
+    )
+
+
+def calibration_in_words(calibration: Mapping[str, Any]) -> list[str]:
+    """Return the findings of a calibration as sentences.
+
+    Parameters
+    ----------
+    calibration : mapping
+        The part of a card.
+    """
+    number = calibration["quantities"]
+    said = [
+        f"{level} % intervals hold {calibration[f'coverage_{level}']:.1%}"
+        + (f" ± {calibration[f'coverage_{level}_error']:.1%}" if calibration[f"coverage_{level}_error"] else "")
+        + f" of the true values (standard error over experiments); flux by flux "
+        f"{calibration[f'coverage_{level}_lowest']:.1%} to {calibration[f'coverage_{level}_highest']:.1%}, "
+        f"{calibration[f'coverage_{level}_outside']} of {number} outside the {low:.1%} to {high:.1%} that 99 % of "
+        "calibrated ones keep."
+        for level in (50, 90)
+        for low, high in [calibration[f"coverage_{level}_band"]]
+    ]
+    said.append(
+        f"Ranks of the truth: the least uniform flux has p = {calibration['rank_p_lowest']:.2g}, "
+        f"{calibration['rank_p_lowest_adjusted']:.2g} after correction for {number} fluxes."
+    )
+    said.append(f"Median width of a posterior relative to the prior: {calibration['width_to_prior_median']:.2f}.")
+    return said
