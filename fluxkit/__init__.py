@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fluxkit.fluxes import draw_fluxes
     from fluxkit.inference import fit_fluxes, quantify
-    from fluxkit.labeling import read_labeling, simulate
+    from fluxkit.labeling import read_labeling, simulate, with_rates
     from fluxkit.networks import list_networks, load_network, read_network
     from fluxkit.view import flux_map
     from fluxkit.workflows import run_notebook, train
@@ -20,6 +20,7 @@ __all__ = [
     "draw_fluxes",
     "simulate",
     "read_labeling",
+    "with_rates",
     "train",
     "quantify",
     "fit_fluxes",
@@ -34,6 +35,7 @@ _FOLDER_OF = {
     "draw_fluxes": "fluxkit.fluxes",
     "simulate": "fluxkit.labeling",
     "read_labeling": "fluxkit.labeling",
+    "with_rates": "fluxkit.labeling",
     "train": "fluxkit.workflows",
     "quantify": "fluxkit.inference",
     "fit_fluxes": "fluxkit.inference",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fluxkit
-from fluxkit.errors import FluxkitError, NetworkError, TracerError
+from fluxkit.errors import FluxkitError, ModelError, NetworkError, TracerError
 
 if TYPE_CHECKING:
     from fluxkit.networks import Network
@@ -58,6 +58,7 @@ def _quantify(options: argparse.Namespace) -> None:
         network,
         model=None if options.model == "none" else options.model,
         pool=options.pool,
+        **_given(options, "rates", "rate_unit"),
         settings=QuantifySettings(sampler=sampler),
         progress=True,
         **_given(options, "seed"),
@@ -100,11 +101,28 @@ def _simulate(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from fluxkit.workflows.training import TrainingSettings
 
-    settings = TrainingSettings(**_given(options, "steps", "minutes", "batch_size", "workers", "seed"))
-    model = fluxkit.train(_network(options), options.out, tracers=options.tracers, settings=settings)
+    given = _given(options, "steps", "minutes", "batch_size", "workers", "seed", "check_every", "patience")
+    model = fluxkit.train(
+        _network(options),
+        options.out,
+        tracers=options.tracers,
+        settings=TrainingSettings(**given),
+        trainer=_trainer_options(options.trainer),
+        resume=options.resume,
+    )
     _list_results(sorted(options.out.iterdir()))
+    if model.card["training"]["ended_by"] == "cut off":
+        print("the time limit came before the plan was over; go on with --resume")
     held = model.card["calibration"]
     print(f"calibration: 50 % intervals hold {held['coverage_50']:.1%} of the truth, 90 % {held['coverage_90']:.1%}")
+
+
+def _trainer_options(texts: list[str]) -> dict[str, int | str]:
+    """Return options of Lightning's Trainer; a whole number is one."""
+    pairs = [each.partition("=") for each in texts]
+    if wrong := [name for name, sign, value in pairs if not (name and sign and value)]:
+        raise ModelError(f"--trainer {wrong[0]!r} is not NAME=VALUE; write for example --trainer devices=2.")
+    return {name: int(value) if value.lstrip("-").isdigit() else value for name, _, value in pairs}
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -173,6 +191,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=("error", "drop"),
         help="metabolites that the network does not know: refuse the table (default), or drop them with a note",
     )
+    add.add_argument(
+        "--rates", type=Path, help="table of measured uptake and secretion: reaction, rate, sd (condition)"
+    )
+    add.add_argument("--rate-unit", help="unit of the rates; that of the network puts them on the scale of its fluxes")
     _add_measurement(add)
     add.add_argument(
         "--model",
@@ -220,6 +242,17 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--minutes", type=float, help="longest time of training")
     add.add_argument("--batch-size", type=int, help="simulated experiment sets per step")
     add.add_argument("--workers", type=int, help="processes that simulate beside the training")
+    add.add_argument("--check-every", type=int, help="steps between two checkpoints")
+    add.add_argument("--patience", type=int, help="checks without a better held-out loss before the end; 0: never")
+    add.add_argument(
+        "--trainer",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="options of Lightning's Trainer: devices=2 strategy=ddp accelerator=gpu precision=bf16-mixed",
+    )
+    add.add_argument("--resume", action="store_true", help="go on with the unfinished training beside --out, if any")
     add.add_argument("--seed", type=_seed, help="seed of all randomness")
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model and its card")
 

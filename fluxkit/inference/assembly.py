@@ -45,6 +45,13 @@ def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains
         **extra,
     }
     best = _fluxes(density, point, ("draw",)).isel(draw=0)
+    if density.rates is not None:
+        factor = density.rates.draw_scale(posterior["net_flux"].values, rng)
+        units = {"units": f"{labeling['rate'].attrs['units'] or 'unit of the rates'} per {network.flux_unit}"}
+        posterior = posterior.assign(rate_factor=(("chain", "draw"), factor, units))
+        best = best.assign(rate_factor=((), float(density.rates.scale(best["net_flux"].values)), units))
+        missed = density.rates.residuals(best["net_flux"].values[None])[0]
+        diagnostics["largest_rate_residual"] = float(np.abs(missed).max())
     verdict = judge(ssr, freedom, p_value, diagnostics, fit, int(labeling.attrs.get("replicates", 1)))
     return FluxEstimate(
         network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict

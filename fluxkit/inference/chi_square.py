@@ -43,7 +43,7 @@ def chi_square(density: FluxDensity, refined: Refined) -> tuple[float, float, fl
     Returns
     -------
     ssr : float
-        Sum of squared residuals.
+        Sum of squared residuals, of labeling and of rates.
     degrees_of_freedom : float
         Independent data, without censored zeros below their limit (they tell nothing), minus the parameters that the
         data determine.
@@ -53,9 +53,11 @@ def chi_square(density: FluxDensity, refined: Refined) -> tuple[float, float, fl
         Number of parameters that the data determine rather than the prior: the trace of the data's share of the
         posterior precision.
     """
-    residual = density.residuals(refined.points[:1])[0]
+    residual = density.all_residuals(refined.points[:1])[0]
     determined = float(np.trace(np.linalg.solve(refined.precision[0], refined.data_precision[0])))
-    silent = int(np.sum(density.censored & (residual <= 0)))
-    freedom = independent_data(density) - silent - determined
+    silent = int(np.sum(density.censored & (residual[: len(density.known)] <= 0)))
+    rates = density.rates
+    extra = 0 if rates is None else rates.size - (not rates.absolute)  # an unknown common factor takes one
+    freedom = independent_data(density) + extra - silent - determined
     ssr = float(residual @ residual)
     return ssr, freedom, float(chi2.sf(ssr, freedom)) if freedom > 0 else float("nan"), determined

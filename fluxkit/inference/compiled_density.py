@@ -46,7 +46,7 @@ class CompiledDensity:
 
     def __init__(self, density: FluxDensity, code: Kernel):
         self._density, self._code = density, code
-        space, scale = density.space, density.space.exchange_scale
+        space, scale, rates = density.space, density.space.exchange_scale, density.rates
         low, span = scale.ends
         least, most = scale.bounds
         self._shape = DensityArrays(
@@ -66,6 +66,9 @@ class CompiledDensity:
             prior=np.ascontiguousarray(space.prior_matrix),
             prior_columns=np.ascontiguousarray(space.prior_matrix.T),
             prior_offset=space.prior_offset,
+            rate_rows=np.empty((0, len(space.origin))) if rates is None else rates.rows / rates.sd[:, None],
+            rates=np.empty(0) if rates is None else rates.rates / rates.sd,
+            absolute=rates is not None and rates.absolute,
         )
         self._walls, self._offsets = np.ascontiguousarray(space.walls), space.offsets
         self._groups: dict[tuple[int, int], Buffers] = {}

@@ -14,6 +14,7 @@ from scipy.special import ndtr
 
 from fluxkit.emu import Program, simulate_mids
 from fluxkit.fluxes import FluxSpace
+from fluxkit.inference.rate_term import RateTerm
 from fluxkit.labeling import MeasurementModel
 from fluxkit.labeling.likelihood import Likelihood
 
@@ -46,6 +47,8 @@ class FluxDensity:
         Measured MIDs and their standard deviations, shape ``(experiment, isotopologue)``; NaN = not measured.
     limit : numpy.ndarray
         Detection limit where a measured zero is censored, NaN elsewhere; same shape.
+    rates : RateTerm, optional
+        Measured rates.
     """
 
     space: FluxSpace
@@ -54,6 +57,7 @@ class FluxDensity:
     measured: np.ndarray
     sd: np.ndarray
     limit: np.ndarray
+    rates: RateTerm | None = None
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -139,6 +143,10 @@ class FluxDensity:
         state = self._state(points)
         prior, gradient = self._log_prior(points, *state.exchange_prior)
         value, by_fluxes, by_weights = self.likelihood.log_likelihood(state.fluxes, state.weights)
+        if self.rates is not None:
+            of_rates, by_net = self.rates.log_likelihood(state.net)
+            value = value + of_rates
+            gradient[:, : len(self.space.free)] += by_net @ self.space.basis
         shape = len(self.space.free) + self.space.exchange_scale.size
         gradient[:, :shape] += self._flux_gradient(state.net, state.slope, by_fluxes)
         gradient[:, shape:] += by_weights * _normal_density(points[:, shape:])
@@ -180,6 +188,32 @@ class FluxDensity:
             jacobian[k] = moved.T
         return self.likelihood.residuals(state.fluxes, state.weights), jacobian
 
+    @property
+    def residual_count(self) -> int:
+        """Number of residuals of labeling and rates together."""
+        return len(self.known) + (self.rates.size if self.rates is not None else 0)
+
+    def all_residuals(self, points: np.ndarray) -> np.ndarray:
+        """Return standardised residuals of labeling, then of rates, shape ``(n, residual)``."""
+        residual = self.residuals(points)
+        if self.rates is None:
+            return residual
+        return np.concatenate([residual, self.rates.residuals(self._net(points))], axis=1)
+
+    def all_residuals_with_jacobian(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals of labeling and rates ``(n, residual)`` and their Jacobian ``(n, residual, parameter)``."""
+        residual, jacobian = self.residuals_with_jacobian(points)
+        if self.rates is None:
+            return residual, jacobian
+        net = self._net(points)
+        rows = np.zeros((len(points), self.rates.size, self.size))
+        rows[..., : len(self.space.free)] = self.rates.jacobian(net) @ self.space.basis
+        residual = np.concatenate([residual, self.rates.residuals(net)], axis=1)
+        return residual, np.concatenate([jacobian, rows], axis=1)
+
+    def _net(self, points: np.ndarray) -> np.ndarray:
+        return np.maximum(self.space.net(self.split(points)[0]), self.least_net)
+
     def _directions(self, state: _State, w: np.ndarray) -> np.ndarray:
         """Return how each parameter moves directed fluxes and weights, ``(n, parameter, directed flux + weight)``."""
         count, back = state.net.shape[-1], self._reversible
@@ -195,7 +229,7 @@ class FluxDensity:
 
     def with_data(self, measured: np.ndarray) -> "FluxDensity":
         """Return the same density for other measured values of the same shape."""
-        return FluxDensity(self.space, self.program, self.measurement, measured, self.sd, self.limit)
+        return FluxDensity(self.space, self.program, self.measurement, measured, self.sd, self.limit, self.rates)
 
 
 def _normal_density(w: np.ndarray) -> np.ndarray:

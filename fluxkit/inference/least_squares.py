@@ -73,7 +73,7 @@ def least_squares_fits(
             x_scale="jac",
         )
         point = _pull_inside(density, solved.x)
-        residual = density.residuals(point[None])[0]
+        residual = density.all_residuals(point[None])[0]
         points.append(point)
         ssr.append(float(residual @ residual))
     order = np.argsort(ssr)
@@ -84,7 +84,7 @@ def _residuals(density: FluxDensity, point: np.ndarray, prior: bool) -> np.ndarr
     space = density.space
     z = point[: len(space.free)]
     beyond = np.maximum(space.walls @ z - space.offsets, 0.0) * PENALTY
-    parts = [density.residuals(point[None])[0], beyond]
+    parts = [density.all_residuals(point[None])[0], beyond]
     if prior:
         parts += [space.prior_matrix @ z - space.prior_offset, point[len(space.free) :]]
     return np.concatenate(parts)
@@ -92,7 +92,7 @@ def _residuals(density: FluxDensity, point: np.ndarray, prior: bool) -> np.ndarr
 
 def _jacobian(density: FluxDensity, point: np.ndarray, prior: bool) -> np.ndarray:
     space, free = density.space, len(density.space.free)
-    rows = [density.residuals_with_jacobian(point[None])[1][0]]
+    rows = [density.all_residuals_with_jacobian(point[None])[1][0]]
     active = (space.walls @ point[:free] > space.offsets)[:, None]
     penalty = np.zeros((len(space.offsets), density.size))
     penalty[:, :free] = PENALTY * space.walls * active
@@ -177,7 +177,7 @@ def _fit_one(
         refit = least_squares_fits(density.with_data(noisy), best[None], evaluations=60)
         draws.append(refit.points[0])
         levels.append(-0.5 * refit.ssr[0])
-    jacobian = density.residuals_with_jacobian(fits.points)[1]
+    jacobian = density.all_residuals_with_jacobian(fits.points)[1]
     data = jacobian.swapaxes(1, 2) @ jacobian
     ridge = 1e-6 * np.eye(density.size)
     refined = Refined(fits.points, 0.5 * fits.ssr, data + ridge, data, 0)

@@ -9,6 +9,7 @@ import xarray as xr
 from fluxkit.errors import LabelingError
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.rate_term import RateTerm
 from fluxkit.inference.sampling import SamplerSettings
 from fluxkit.labeling import (
     check_labeling,
@@ -18,6 +19,7 @@ from fluxkit.labeling import (
     split_samples,
 )
 from fluxkit.labeling.programs import labeling_program
+from fluxkit.labeling.rates import rate_row
 from fluxkit.learning import FluxModel, has_model, load_model
 from fluxkit.networks import Network, check_reachable
 
@@ -122,7 +124,22 @@ def build_density(labeling: xr.Dataset, network: Network, prior: str = "targets"
         if name in labeling
     }
     limit = arrays.get("mid_limit", np.full(shape, np.nan))
-    return FluxDensity(flux_space(network, prior), program, measurement, arrays["mid"], arrays["mid_sd"], limit)
+    space, rates = flux_space(network, prior), _rate_term(labeling, network)
+    return FluxDensity(space, program, measurement, arrays["mid"], arrays["mid_sd"], limit, rates)
+
+
+def _rate_term(labeling: xr.Dataset, network: Network) -> RateTerm | None:
+    """Return the measured rates of a sample, where it has some."""
+    if "rate" not in labeling or not bool(labeling["rate"].notnull().any()):
+        return None
+    measured = labeling["rate"].notnull().values
+    names = labeling["measured_reaction"].values.astype(str)[measured]
+    return RateTerm(
+        rows=np.array([rate_row(name, network) for name in names]),
+        rates=labeling["rate"].values[measured].astype(float),
+        sd=labeling["rate_sd"].values[measured].astype(float),
+        absolute=bool(labeling["rate"].attrs["absolute"]),
+    )
 
 
 def find_starts(density: FluxDensity, labeling, model: FluxModel | None, settings: QuantifySettings, rng):

@@ -6,8 +6,10 @@ decides the answer, so without one the answer is the same, only later.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
@@ -26,6 +28,7 @@ from fluxkit.inference.problem import (
 )
 from fluxkit.inference.refinement import Refined, refine, search
 from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
+from fluxkit.labeling.rates import Rates, with_rates
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
 
@@ -37,6 +40,8 @@ def quantify(
     network: Network,
     *,
     model: FluxModel | str | None = "shipped",
+    rates: Rates | pd.DataFrame | str | Path | None = None,
+    rate_unit: str = "",
     pool: bool = True,
     settings: QuantifySettings | None = None,
     seed: int = 0,
@@ -53,6 +58,11 @@ def quantify(
     model : FluxModel, str or None
         A trained posterior network for the start, the folder of one, ``"shipped"`` for the bundled one where there is
         one, or ``None`` for none.
+    rates : mapping, DataFrame or path, optional
+        Measured uptake, secretion or growth with standard deviations, see :func:`fluxkit.with_rates`; a dataset may
+        hold them already.
+    rate_unit : str
+        Unit of the rates; that of the network's fluxes puts both on one scale, else the common factor is found.
     pool : bool
         Whether to pool the replicates of each condition into one estimate.
     settings : QuantifySettings, optional
@@ -77,6 +87,8 @@ def quantify(
         The model is damaged or belongs to another network.
     """
     settings = settings or QuantifySettings()
+    if rates is not None:
+        labeling = with_rates(labeling, rates, network, unit=rate_unit)
     parts = samples_of(labeling, network, pool)
     chosen = choose_model(model, network)
     estimates = {}
@@ -138,7 +150,7 @@ def sample_posterior(
         iterations=15,
         tolerance=0.05,
         anchors=random_points(density, count, rng),
-        noise=rng.standard_normal((count, len(density.known))),
+        noise=rng.standard_normal((count, density.residual_count)),
     )
     precision = scattered.precision[:: max(1, count // 4)].mean(axis=0)
     covariance = np.linalg.inv(precision)

@@ -90,7 +90,7 @@ def refine(
             gradient, hessian = problem.expand(points[active], barrier, active)
             gain = problem.step(points, objective, damping, gradient, hessian, barrier, active)
             rest[active] = np.where(gain < tolerance, rest[active] + 1, 0)
-    jacobian = density.residuals_with_jacobian(points)[1]
+    jacobian = density.all_residuals_with_jacobian(points)[1]
     data = jacobian.swapaxes(1, 2) @ jacobian
     objective = problem.objective(points, 0.0)
     order = np.argsort(objective)
@@ -151,7 +151,7 @@ class _Problem:
 
     def objective(self, points: np.ndarray, barrier: float, rows: np.ndarray | None = None) -> np.ndarray:
         rows = np.arange(len(points)) if rows is None else rows
-        residual = self._shift(self.density.residuals(points), rows)
+        residual = self._shift(self.density.all_residuals(points), rows)
         value = 0.5 * np.einsum("nd,nd->n", residual, residual) + self._prior(points, rows)[0]
         gap = self.gap(points)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -159,7 +159,7 @@ class _Problem:
         return np.where((gap > 0).all(axis=1) & np.isfinite(value), value, np.inf)
 
     def expand(self, points: np.ndarray, barrier: float, rows: np.ndarray):
-        residual, jacobian = self.density.residuals_with_jacobian(points)
+        residual, jacobian = self.density.all_residuals_with_jacobian(points)
         residual = self._shift(residual, rows)
         gradient = self._prior(points, rows)[1] + np.einsum("ndp,nd->np", jacobian, residual)
         hessian = jacobian.swapaxes(1, 2) @ jacobian + self.prior

@@ -55,6 +55,10 @@ class DensityArrays(NamedTuple):
         Offset of the exchange scale, in the flux unit.
     prior, prior_columns, prior_offset : numpy.ndarray
         Prior matrix ``(target, free)``, its transpose, and its offset.
+    rate_rows, rates : numpy.ndarray
+        Coefficients of measured rates, and these, both over their sd; see :class:`RateTerm`.
+    absolute : bool
+        Whether rates are in the unit of the fluxes.
     """
 
     origin: np.ndarray
@@ -73,6 +77,9 @@ class DensityArrays(NamedTuple):
     prior: np.ndarray
     prior_columns: np.ndarray
     prior_offset: np.ndarray
+    rate_rows: np.ndarray
+    rates: np.ndarray
+    absolute: bool
 
 
 class Buffers(NamedTuple):
@@ -167,6 +174,21 @@ def _call(typing_context, address, arguments):  # pyright: ignore[reportUnusedPa
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _add_rates(net, shape, by_net):
+    """Return the log likelihood of the rates of one chain and add its gradient by net fluxes, as RateTerm does."""
+    flux = shape.rate_rows @ net
+    square, product, total = flux @ flux, flux @ shape.rates, -0.5 * (shape.rates @ shape.rates)
+    if shape.absolute:
+        by_net += (shape.rates - flux) @ shape.rate_rows
+        return total + product - 0.5 * square
+    length = sqrt(max(square, 1e-300))
+    t = product / length
+    slope = abs(t) - t / (1 + t * t)
+    by_net += (slope * (shape.rates / length - t * flux / (length * length))) @ shape.rate_rows
+    return total + 0.5 * t * abs(t) - 0.5 * log(1 + t * t)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 def evaluate(points, shape, buffers, address, value, gradient):
     """Fill log density ``(chain,)`` and gradient ``(chain, parameter)``; a point that is not finite has density 0."""
     chains = points.shape[0]
@@ -222,6 +244,8 @@ def evaluate(points, shape, buffers, address, value, gradient):
             r = shape.reversible[j]
             if net[chain, r] < 0:
                 by_net[chain, r] -= buffers.by_fluxes[chain, count + j]
+        if shape.rates.shape[0]:
+            value[chain] += _add_rates(net[chain], shape, by_net[chain])
         for k in range(exchanges):
             j = shape.varies[k]
             both = buffers.by_fluxes[chain, shape.reversible[j]] + buffers.by_fluxes[chain, count + j]

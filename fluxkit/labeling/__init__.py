@@ -3,6 +3,7 @@
 from fluxkit.labeling.dataset import check_labeling, labeling_dataset, notes_of, to_table
 from fluxkit.labeling.measurement import MeasurementModel, measurement_model
 from fluxkit.labeling.noise import NoiseModel
+from fluxkit.labeling.rates import with_rates
 from fluxkit.labeling.reading import read_labeling
 from fluxkit.labeling.replicates import pool_replicates, split_samples
 from fluxkit.labeling.simulate import simulate
@@ -24,4 +25,5 @@ __all__ = [
     "simulate",
     "split_samples",
     "to_table",
+    "with_rates",
 ]

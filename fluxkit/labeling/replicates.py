@@ -10,6 +10,7 @@ from fluxkit.errors import LabelingError, suggest
 from fluxkit.labeling.dataset import notes_of
 from fluxkit.labeling.isotopologues import isotope_texts, isotopologue_name
 from fluxkit.labeling.noise import NoiseModel
+from fluxkit.labeling.rates import pool_rates
 
 _GROUPING = ("condition", "tissue", "animal")
 
@@ -129,6 +130,7 @@ def _pool(part: xr.Dataset, key: str) -> xr.Dataset:
     if "mid_limit" in part:
         limit = (part["mid_limit"] * scale).where(kept).mean("sample")
         variables["mid_limit"] = limit.where(mean == 0)
+    variables |= pool_rates(part)
     fixed = {n: c for n, c in part.coords.items() if "sample" not in c.dims}
     for name in _GROUPING:  # what the whole group shares
         if name in part.coords and len(set(part[name].values.tolist())) == 1:

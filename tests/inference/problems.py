@@ -72,7 +72,12 @@ def hct116() -> xr.Dataset:
 @lru_cache
 def hct116_control() -> FluxDensity:
     """Posterior of the HCT116 control: mixed pools, dilutions, masks, censored zeros, natural carbon isotopes."""
-    return build_density(pool_replicates(hct116())["control"], CCM)
+    return build_density(hct116_control_labeling(), CCM)
+
+
+def hct116_control_labeling() -> xr.Dataset:
+    """Pooled labeling of the HCT116 control."""
+    return pool_replicates(hct116())["control"]
 
 
 @lru_cache
