@@ -10,6 +10,14 @@ from pathlib import Path
 import fluxkit
 
 PAGE = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("numpy", "llvmlite", "numba", "torch", "scipy")
+
+
+def processors() -> list[int]:
+    """Return the numbers of the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def describe_machine() -> str:
@@ -18,10 +26,10 @@ def describe_machine() -> str:
     if Path("/proc/cpuinfo").is_file():
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
         model = found[1] if found else model
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "scipy"))
-    python = platform.python_version()
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
-        f"{date.today()}, {model}, {os.cpu_count()} cores, Python {python}, fluxkit {fluxkit.__version__}, {packages}"
+        f"{date.today()}, {model}, {len(processors())} cores, Python {platform.python_version()}, "
+        f"fluxkit {fluxkit.__version__}, {packages}"
     )
 
 

@@ -7,13 +7,15 @@ determine; the fit with the prior is there to show how much of the gain that is.
 import argparse
 import json
 import os
+import subprocess
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import Manager
 from pathlib import Path
 
 import numpy as np
-from machine import describe_machine, write_section
+from cases import TRACERS, measured_names
+from machine import describe_machine, processors, write_section
 from threadpoolctl import threadpool_limits
 
 import fluxkit
@@ -22,19 +24,31 @@ from fluxkit.inference.least_squares import least_squares_fits
 from fluxkit.inference.problem import build_density, random_points
 from fluxkit.learning import load_model
 
-TRACERS = {
-    "glc_12": "Glc_x: 100% [1,2-13C2]",
-    "glc_U": "Glc_x: 50% [U-13C6]",
-    "gln_U": "Gln_x: 100% [U-13C5]",
-}
 SD, MISSING, STARTS, SEED = 0.005, 0.2, 10, 20_000
 METHODS = ("quantify", "network alone", "least squares", "least squares with the prior")
 
 
-def measured_names(network) -> list[str]:
-    """Return the carbon measurements of the network's table for simulated experiments."""
-    table = network.observations
-    return [name for name in table if table[name].sd is not None and ":N" not in name]
+def made_with(seconds: float) -> dict:
+    """Return what decides a result beside its case; results made otherwise are not mixed with these."""
+    settings = {"seconds": seconds, "sd": SD, "missing": MISSING, "starts": STARTS, "seed": SEED}
+    return {"version": fluxkit.__version__, **settings, "tracers": TRACERS}
+
+
+def commit() -> str:
+    """Return the commit of the working tree, with a plus where files differ from it; empty outside of git."""
+    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def finished(path: Path, seconds: float) -> dict[int, dict]:
+    """Return the kept results of the same version and settings, by case; of several the last."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [json.loads(line) for line in lines]
+    return {each["case"]: each for each in kept if each.get("made with") == made_with(seconds)}
 
 
 def run_case(case: int, seconds: float) -> dict:
@@ -80,8 +94,8 @@ def _ranks(estimate, truth) -> dict[str, list[float]]:
     return parts
 
 
-def summarise(results: list[dict], seconds: float) -> str:
-    """Return the section of the results page."""
+def summarise(results: list[dict], cases: int, seconds: float) -> str:
+    """Return the section of the results page; it says so where cases are missing."""
     network = fluxkit.load_network("ccm")
     prior = fluxkit.draw_fluxes(network, 4000, seed=1)["net_flux"].values
     free = prior.std(axis=0) > 1e-6
@@ -91,13 +105,16 @@ def summarise(results: list[dict], seconds: float) -> str:
     relative = {name: value / scale for name, value in error.items()}
     rng = np.random.default_rng(0)
     picks = rng.integers(len(results), size=(2000, len(results)))
+    commits = sorted({each["commit"] for each in results} - {""})
+    made = f", commit {', '.join(commits)} (+: with changes)" if commits else ""
+    caveat = f"**Preliminary: {len(results)} of {cases} cases.** " if len(results) < cases else ""
     lines = [
-        f"{len(results)} simulated experiment sets of ccm, three parallel tracers ({', '.join(TRACERS)}), sd {SD}, "
-        f"{MISSING:.0%} of the measurements missing, fluxes from the prior, seeds fixed in the script; "
-        f"{describe_machine()}; one core per case. Sampling stops at convergence or {seconds:g} s. Errors are those of "
-        f"{free.sum()} net fluxes: the median absolute error (glucose uptake = 100), and the root mean square of the "
-        "errors divided by the prior's standard deviation (nRMSE). Ratios are to least squares, with 95 % "
-        "bootstrap intervals over cases.",
+        f"{caveat}{len(results)} simulated experiment sets of ccm, {len(TRACERS)} parallel tracers "
+        f"({', '.join(TRACERS)}), sd {SD}, {MISSING:.0%} of the measurements missing, fluxes from the prior, seeds "
+        f"fixed in the script; {describe_machine()}{made}; one core per case. Sampling stops at convergence or "
+        f"{seconds:g} s. Errors are those of {free.sum()} net fluxes: the median absolute error (glucose uptake = "
+        "100), and the root mean square of the errors divided by the prior's standard deviation (nRMSE). Ratios are to "
+        "least squares, with 95 % bootstrap intervals over cases.",
         "",
         "| method | median error | ratio | nRMSE | ratio | seconds per case |",
         "|---|---|---|---|---|---|",
@@ -146,9 +163,27 @@ def _share(share: np.ndarray, picks: np.ndarray) -> str:
     return f"{100 * share.mean():.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def take_processor(processors) -> None:
-    """Keep a worker on one processor, so that every time is that of one core."""
-    os.sched_setaffinity(0, {processors.get()})
+def take_processor(numbers) -> None:
+    """Keep a worker on one processor where the system allows it, so that every time is that of one core."""
+    number = numbers.get()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {number})
+
+
+def run_missing(options) -> None:
+    """Run the cases that are not kept, and keep each as soon as it is finished."""
+    missing = sorted(set(range(options.cases)) - set(finished(options.keep, options.seconds)))
+    options.keep.parent.mkdir(parents=True, exist_ok=True)
+    made = {"made with": made_with(options.seconds), "commit": commit()}
+    numbers = Manager().Queue()
+    for each in processors() * options.workers:
+        numbers.put(each)
+    workers = ProcessPoolExecutor(options.workers, initializer=take_processor, initargs=(numbers,))
+    with workers as pool, options.keep.open("a", encoding="utf-8") as file:
+        for result in pool.map(run_case, missing, [options.seconds] * len(missing)):
+            file.write(json.dumps(made | result) + "\n")
+            file.flush()
+            print(f"case {result['case']}: {result['seconds quantify']:.1f} s, R-hat {result['rhat']:.3f}", flush=True)
 
 
 def main() -> None:
@@ -158,21 +193,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="longest sampling per case")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path, default=Path("results/benchmarks/quantify.jsonl"), help="finished cases")
+    parser.add_argument("--no-run", action="store_true", help="write the section from the finished cases")
+    parser.add_argument("--print", action="store_true", help="print the section instead of writing it to the page")
     options = parser.parse_args()
-    options.keep.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in options.keep.read_text().splitlines()] if options.keep.is_file() else []
-    missing = sorted(set(range(options.cases)) - {each["case"] for each in done})
-    processors = Manager().Queue()
-    for each in sorted(os.sched_getaffinity(0)) * options.workers:
-        processors.put(each)
-    workers = ProcessPoolExecutor(options.workers, initializer=take_processor, initargs=(processors,))
-    with workers as pool, options.keep.open("a") as file:
-        for result in pool.map(run_case, missing, [options.seconds] * len(missing)):
-            done.append(result)
-            file.write(json.dumps(result) + "\n")
-            file.flush()
-            print(f"case {result['case']}: {result['seconds quantify']:.1f} s, R-hat {result['rhat']:.3f}", flush=True)
-    write_section("Quantify", summarise(sorted(done, key=lambda each: each["case"])[: options.cases], options.seconds))
+    if not options.no_run:
+        run_missing(options)
+    kept = finished(options.keep, options.seconds)
+    results = [kept[case] for case in sorted(kept) if case < options.cases]
+    if not results:
+        raise SystemExit(f"no case of this version and these settings is finished in {str(options.keep)!r}")
+    text = summarise(results, options.cases, options.seconds)
+    if options.print:
+        print(text)
+    else:
+        write_section("Quantify", text)
 
 
 if __name__ == "__main__":

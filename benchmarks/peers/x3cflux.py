@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from cases import TRACERS, problem, states
 from peers.environment import CACHE, x3cflux_python
 from peers.fluxml import split_fluxes, write_fluxml
+from timing import REPEATS
 
 from fluxkit.emu import simulate_mids
 from fluxkit.labeling import parse_tracers
 from fluxkit.labeling.programs import labeling_program
-from fluxkit.networks import Fragment, Network
+from fluxkit.networks import Fragment, Network, load_network
 
 TOLERANCE = 1e-9
 NOT_RUN = "not run: x3cflux could not be installed"
@@ -48,7 +50,9 @@ class Figures:
     jacobian_shape : tuple of int
         Values of all experiments, free fluxes.
     built_s : float
-        Reading the model and reducing it to what is measured.
+        Reading the model, reducing it to what is measured, and simulating the first state.
+    batch_states, gradient_states, cores : int
+        How many states the rates and the gradients were taken on, and how many cores.
     """
 
     version: str
@@ -61,6 +65,9 @@ class Figures:
     jacobian_ms: float
     jacobian_shape: tuple[int, int]
     built_s: float
+    batch_states: int
+    gradient_states: int
+    cores: int
 
 
 def measure(
@@ -92,7 +99,8 @@ def measure(
     parsed = tuple(parse_tracers(text, network) for text in tracers)
     experiments = {f"e{i}": each for i, each in enumerate(parsed)}
     write_fluxml(folder / "model.fml", network, fragments, experiments)
-    request = {"experiments": list(experiments), "sizes": [each.size + 1 for each in fragments]}
+    sizes = [each.size + 1 for each in fragments]
+    request = {"experiments": list(experiments), "sizes": sizes, "repeats": REPEATS}
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     _write_states(folder / "states.npz", network, fluxes)
     # -I: otherwise the worker would import this file as x3cflux
@@ -134,23 +142,20 @@ def _figures(timings: dict, difference: float) -> Figures:
         jacobian_ms=1e3 * timings["jacobian_s"],
         jacobian_shape=tuple(timings["jacobian_shape"]),
         built_s=timings["built_s"],
+        batch_states=timings["batch_states"],
+        gradient_states=timings["gradient_states"],
+        cores=timings["cores"],
     )
 
 
 def main() -> None:
     """Print agreement and figures for the case of the simulator benchmark."""
-    from simulator import TRACERS, states
-
-    import fluxkit
-    from fluxkit.labeling.meaning import resolve_measurement
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--states", type=int, default=1000)
     options = parser.parse_args()
-    network = fluxkit.load_network("ccm")
-    names = [name for name in network.observations if network.observations[name].sd is not None and ":N" not in name]
-    fragments = tuple(dict.fromkeys(f for name in names for f in resolve_measurement(name, network).fragments))
-    figures = measure(network, fragments, TRACERS, states(network, options.states))
+    network = load_network("ccm")
+    fragments, _ = problem(network)
+    figures = measure(network, fragments, tuple(TRACERS.values()), states(network, options.states))
     if figures is None:
         raise SystemExit(NOT_RUN)
     print(f"{options.states} states, {len(TRACERS)} experiments, {len(fragments)} fragments of ccm")

@@ -1,9 +1,9 @@
 """Simulate flux states with x3cflux and time it; run by the Python of its own environment, never by fluxkit's.
 
 ``python -I x3cflux_worker.py FOLDER`` reads ``model.fml`` (one configuration per experiment), ``request.json``
-(names of the experiments, number of mass shifts of groups f0, f1, ...) and ``states.npz`` (names of the FluxML
-reactions; net and exchange fluxes, state by reaction). It writes ``mids.npz``: MIDs (state, experiment, value), groups
-in the order f0, f1, ...; and ``timings.json``.
+(names of the experiments, number of mass shifts of groups f0, f1, ..., how often each time is taken) and
+``states.npz`` (names of the FluxML reactions; net and exchange fluxes, state by reaction). It writes ``mids.npz``: MIDs
+(state, experiment, value), groups in the order f0, f1, ...; and ``timings.json``.
 
 How a flux state is handed over: x3cflux chooses which fluxes are free (``R.n`` net, ``R.x`` exchange =
 min(forward, backward), both in the flux unit) and computes the others from the mass balances. The free ones are taken
@@ -65,8 +65,8 @@ class Model:
             raise ValueError("compute_loss of many states is not the sum of squares of compute_measurements.")
 
 
-def best_time(action, repeats=5):
-    """Return the shortest of several runs, in seconds."""
+def best_time(action, repeats):
+    """Return the shortest of several runs after one that does not count, in seconds."""
     action()
     times = []
     for _ in range(repeats):
@@ -95,7 +95,7 @@ def _call_in_process(name, parameters):
     return MODEL.mids(parameters) if name == "compute_measurements" else getattr(MODEL.simulator, name)(parameters)
 
 
-def batch_rates(model, pool, cores, parameters, names):
+def batch_rates(model, pool, cores, parameters, names, repeats):
     """Return states per second of each way to do a calculation for many states with all cores.
 
     ``compute_loss`` and ``compute_loss_gradient`` take many states and have threads of their own;
@@ -106,10 +106,10 @@ def batch_rates(model, pool, cores, parameters, names):
     for name in names:
         if name != "compute_measurements":
             call = getattr(model.simulator, name)
-            times[f"{name}, {cores} threads"] = best_with_threads(cores, lambda call=call: call(parameters), 5)
+            times[f"{name}, {cores} threads"] = best_with_threads(cores, lambda call=call: call(parameters), repeats)
         tasks = [(name, each) for each in parts]
         times[f"{name}, {cores} processes"] = best_time(
-            lambda tasks=tasks: pool.starmap(_call_in_process, tasks, chunksize=1)
+            lambda tasks=tasks: pool.starmap(_call_in_process, tasks, chunksize=1), repeats
         )
     return {way: parameters.shape[1] / seconds for way, seconds in times.items()}
 
@@ -124,13 +124,16 @@ def read_columns(path):
 
 
 def fastest_model(arguments, columns):
-    """Return the faster of the EMU and the cumomer simulator, its method, and the seconds that building it took."""
+    """Return the faster of the EMU and the cumomer simulator, its method, and the seconds to its first MIDs."""
     trials = {}
     for method in ("emu", "cumomer"):
         begin = time.perf_counter()
         model = Model(*arguments, method=method)
         built = time.perf_counter() - begin
         first = model.parameters({name: values[:1] for name, values in columns.items()})[0][:, 0].copy()
+        begin = time.perf_counter()
+        model.simulator.compute_measurements(first)
+        built += time.perf_counter() - begin
         took = best_time(lambda model=model, first=first: model.simulator.compute_measurements(first), 20)
         trials[took] = model, method, built
     return trials[min(trials)]
@@ -141,6 +144,7 @@ def main():
     folder = Path(sys.argv[1])
     request = json.loads((folder / "request.json").read_text())
     columns = read_columns(folder / "states.npz")
+    repeats = request["repeats"]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     arguments = (folder / "model.fml", request["experiments"], request["sizes"])
     model, method, built = fastest_model(arguments, columns)
@@ -157,8 +161,10 @@ def main():
         "built_s": built,
         "parameter_error": error,
         "jacobian_shape": np.shape(simulator.compute_jacobian(first)),
-        "one_state_s": best_with_threads(cores, lambda: simulator.compute_measurements(first), 200),
-        "jacobian_s": best_with_threads(cores, lambda: simulator.compute_jacobian(first), 20),
+        "one_state_s": best_with_threads(cores, lambda: simulator.compute_measurements(first), repeats["one"]),
+        "jacobian_s": best_with_threads(cores, lambda: simulator.compute_jacobian(first), repeats["jacobian"]),
+        "batch_states": min(BATCH_STATES, parameters.shape[1]),
+        "gradient_states": min(GRADIENT_STATES, parameters.shape[1]),
     }
     # spawn: a forked child of a process that has used OpenMP may hang
     with multiprocessing.get_context("spawn").Pool(cores, _start_process, (*arguments, method)) as pool:
@@ -166,7 +172,7 @@ def main():
             ("states_per_s", BATCH_STATES, ("compute_loss", "compute_measurements")),
             ("gradients_per_s", GRADIENT_STATES, ("compute_loss_gradient",)),
         ):
-            timings[key] = batch_rates(model, pool, cores, parameters[:, :count], names)
+            timings[key] = batch_rates(model, pool, cores, parameters[:, :count], names, repeats["batch"])
     (folder / "timings.json").write_text(json.dumps(timings, indent=1))
 
 
