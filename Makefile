@@ -40,8 +40,8 @@ test-slow: $(STAMP)  ## run the slow tests
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir . notebooks
 
-model: $(STAMP)  ## train the shipped model of the ccm network again
-	@$(BIN)/python -m fluxkit train --network ccm --out fluxkit/learning/models/ccm
+model: $(STAMP)  ## train the shipped model of the ccm network again, or go on where that was interrupted
+	@$(BIN)/python -m fluxkit train --network ccm --resume --out fluxkit/learning/models/ccm
 
 benchmark: $(STAMP)  ## measure speed, accuracy and calibration again
 	@set -e; for each in simulator quantify; do $(BIN)/python benchmarks/$$each.py; done

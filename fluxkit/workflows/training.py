@@ -62,7 +62,7 @@ class TrainingSettings:
     """
 
     steps: int = 5_000
-    minutes: float = 27.0
+    minutes: float = 26.0
     batch_size: int = 256
     learning_rate: float = 1e-3
     width: int = 48

@@ -272,8 +272,9 @@ def test_a_network_of_ones_own_is_trained_and_used(capsys, tmp_path):
     model = tmp_path / "model"
     short = ("--steps", "8", "--batch-size", "8", "--workers", "0")
     lines = run(capsys, "train", *own, "--tracers", TRACER, *short, "--out", str(model))
-    assert lines[:4] == ["Results:", *(f"  {model / name}" for name in ("card.json", "card.md", "model.safetensors"))]
-    assert "90 %" in lines[4]
+    written = ("calibration.html", "card.json", "card.md", "model.safetensors")
+    assert lines[:5] == ["Results:", *(f"  {model / name}" for name in written)]
+    assert "90 %" in lines[5]
     network = fluxkit.read_network(own[1], own[3])
     assert load_model(network, model).card["training"]["steps_run"] == 8
     run(capsys, "simulate", *own, "--tracers", TRACER, "--out", str(tmp_path / "table.csv"))
@@ -288,11 +289,39 @@ def test_a_network_of_ones_own_is_trained_and_used(capsys, tmp_path):
         (["--network", "toi"], "no bundled network"),
         (["--network", "toy", "--steps", "0"], "steps = 0 must be positive"),
         (["--network", "toy", "--tracers", "Z_x: 100% [1-13C]"], "Z_x"),
+        (["--network", "toy", "--trainer", "devices"], "--trainer 'devices' is not NAME=VALUE"),
+        (["--network", "toy", "--trainer", "device=2"], "no option 'device'. Did you mean 'devices'"),
+        (["--network", "toy", "--trainer", "max_steps=2"], "'max_steps' is decided by settings.steps (--steps)"),
     ],
 )
 def test_train_is_refused_in_one_line_and_writes_nothing(capsys, tmp_path, options, message):
     assert message in refusal(capsys, "train", *options, "--out", str(tmp_path / "model"))
     assert not (tmp_path / "model").exists()
+
+
+def test_options_of_a_training_are_handed_on(tmp_path, monkeypatch):
+    handed = {}
+
+    def train(network, out, **options):
+        handed.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fluxkit, "train", train, raising=False)
+    said = ("--trainer", "devices=2", "precision=bf16-mixed", "--trainer", "strategy=ddp", "--resume")
+    main(["train", "--network", "toy", *said, "--patience", "3", "--out", str(tmp_path / "model")])
+    assert handed["trainer"] == {"devices": 2, "precision": "bf16-mixed", "strategy": "ddp"}
+    assert (handed["resume"], handed["settings"].patience) == (True, 3)
+
+
+def test_an_unfinished_training_is_named_and_gone_on_with(capsys, tmp_path):
+    model = tmp_path / "model"
+    short = ("--network", "toy", "--steps", "8", "--batch-size", "64", "--workers", "0", "--check-every", "2")
+    assert main(["train", *short, "--minutes", "1e-9", "--out", str(model)]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "came at step 1 of 8" in message and "go on with resume=True (--resume)" in message
+    assert "Go on with it by resume=True (--resume)" in refusal(capsys, "train", *short, "--out", str(model))
+    run(capsys, "train", *short, "--resume", "--out", str(model))
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
 
 
 def test_an_interrupted_training_says_so(capsys, tmp_path, monkeypatch):
