@@ -16,6 +16,8 @@ from fluxkit.emu.kernels import kernel
 from fluxkit.emu.tape import Tape
 from fluxkit.errors import LabelingError
 
+_NAMES = {np.dtype(name): name for name in ("float64", "float32")}
+"""Names of the dtypes that programs run in; looked up here, since ``dtype.name`` takes a microsecond."""
 _SMALL = 64
 """Up to so many states a second thread costs more than it saves."""
 
@@ -67,14 +69,14 @@ def run_tape(
         The inputs are not those of the tape.
     """
     _check_rows(tape, inputs, states)
+    code = kernel(tape, _NAMES[inputs[0].dtype]) if states else None
+    if code is not None and states == 1:
+        return code.run_one(inputs)
     outputs = [np.empty((states, len(slots)), dtype=inputs[0].dtype) for slots in tape.outputs]
     if not states:
         return outputs, True
-    code = kernel(tape, inputs[0].dtype.name)
     if code is None:
         return outputs, interpret(tape, inputs, outputs, block)
-    if states == 1:
-        return outputs, code.run(inputs, outputs, 0, 1)
     if states < code.lanes:  # too few for a group of lanes: the last state is repeated
         padded = [each if len(each) == 1 else _padded(each, code.lanes) for each in inputs]
         wide = [np.empty((code.lanes, each.shape[1]), dtype=each.dtype) for each in outputs]
@@ -96,6 +98,7 @@ def _check_rows(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> None:
     for each, width in zip(inputs, tape.inputs, strict=False):
         fits &= each.shape == (states, width) or each.shape == (1, width)
         fits &= each.dtype == dtype and each.flags.c_contiguous
+    fits &= dtype in _NAMES
     if not fits:
         given = [(each.shape, each.dtype.name) for each in inputs]
         raise LabelingError(
