@@ -227,7 +227,7 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
 def _mixture(
     builder: TapeBuilder, measurement: MeasurementModel, own: list[Slot], mixture: int, values: range
 ) -> list[Slot]:
-    """Write the distribution of one mixture of pools, diluted by what is unlabelled."""
+    """Write the distribution of one mixture of pools, diluted by what is unlabeled."""
     mixing, one = measurement.mixing, builder.constant(1.0)
     mixed: list[Slot] = [None] * len(values)
     for p in range(len(mixing.sources)):
