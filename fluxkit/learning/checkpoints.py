@@ -34,7 +34,7 @@ class TrainingFolder:
     @classmethod
     def beside(cls, out: str | Path) -> "TrainingFolder":
         """Return the folder that belongs to the folder of a model: ``mine.training`` beside ``mine``."""
-        out = Path(out)
+        out = Path(os.path.abspath(out))  # "." has no name to stand beside
         return cls(out.with_name(f"{out.name}.training"))
 
     @property

@@ -135,7 +135,7 @@ def train(
         Training diverged, an unfinished training stands beside ``out``, or the one to go on with is damaged or was
         begun in another way.
     FluxkitError
-        ``out`` cannot be written to; said before the training.
+        ``out``, or ``<out>.training``, cannot be written to; said before the training.
     TracerError, LabelingError
         A tracer does not fit the network, or there is none.
     UnknownNameError
@@ -150,6 +150,7 @@ def train(
             return _train(network, folder, None, tracers, settings, experiments, trainer, progress)[0]
     check_folder(out)
     folder = TrainingFolder.beside(out)
+    check_folder(folder.path)
     if not resume:
         folder.refuse_to_begin()
     model, finished = _train(network, folder, Path(out), tracers, settings, experiments, trainer, progress)

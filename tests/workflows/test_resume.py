@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import fluxkit
-from fluxkit.errors import ModelError
+from fluxkit.errors import FluxkitError, ModelError
 from fluxkit.learning import ExperimentSettings, load_model
+from fluxkit.learning.checkpoints import TrainingFolder
 from fluxkit.learning.flux_module import FluxModule
 from fluxkit.workflows.training import TrainingSettings, train
 
@@ -248,6 +249,20 @@ def test_a_process_that_dies_while_the_model_is_tested_need_not_train_again(unin
     resumed = go_on(tmp_path / "model")
     assert same(resumed, uninterrupted)
     assert course(resumed) == course(uninterrupted)
+
+
+def test_the_folder_of_a_training_stands_beside_every_form_of_the_output(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for out in (".", "../here", tmp_path / "here", f"{tmp_path}/here/"):
+        assert TrainingFolder.beside(out).path == tmp_path / "here.training"
+
+
+def test_a_file_where_checkpoints_would_go_is_refused_before_training(tmp_path, monkeypatch):
+    (tmp_path / "model.training").write_text("")
+    monkeypatch.setattr(FluxModule, "training_step", None)
+    with pytest.raises(FluxkitError, match=r"cannot write into '.*model.training'"):
+        train(TOY, tmp_path / "model", settings=SETTINGS, progress=False)
 
 
 def test_without_a_folder_there_is_nothing_to_go_on_with():

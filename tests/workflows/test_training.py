@@ -3,11 +3,14 @@
 import json
 import logging
 import signal
+import warnings
 from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from nbclient import NotebookClient
 
 import fluxkit
 from fluxkit.errors import FluxkitError, LabelingError, ModelError, TracerError, UnknownNameError
@@ -124,6 +127,22 @@ def test_without_progress_nothing_is_said(capsys):
     train(TOY, settings=TINY, progress=False)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_one_bar_that_fills():
+    cell = nbformat.v4.new_code_cell(
+        "import fluxkit\nfrom fluxkit.workflows.training import TrainingSettings\n"
+        f"model = fluxkit.train(fluxkit.load_network('toy'), settings={replace(TINY, workers=1)!r})"
+    )
+    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=120, kernel_name="python3")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the kernel's own transport
+        client.execute()
+    assert {each.output_type for each in cell.outputs} == {"display_data"}  # no text beside the bars
+    states = [each.get("state", each) for each in client.widget_state.values()]
+    assert [(each["value"], each["bar_style"]) for each in states if each.get("max") == 100] == [(100, "success")]
+    assert any("step\u200712" in str(each.get("value")) for each in states)
 
 
 def test_a_time_limit_still_trains_splines_and_validates(monkeypatch):
