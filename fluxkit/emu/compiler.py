@@ -19,21 +19,19 @@ from fluxkit import __version__
 from fluxkit.emu import lanes
 from fluxkit.emu.tape import ADD, ARITY, MULTIPLY, MULTIPLY_ADD, MULTIPLY_SUBTRACT, RECIPROCAL, SMALLEST, Tape
 
-CHUNK = 200
+CHUNK = 100
 """Operations compiled as one function; compiling takes longer than linearly in it."""
-EFFORT = 0
-"""Level of LLVM's code generator: a higher one takes four times as long for code that is a tenth faster."""
 _TYPES = {"float64": ("double", 8), "float32": ("float", 4)}
 
 
-def _target_machine() -> llvm.TargetMachine:
+def _target_machine(effort: int = 0) -> llvm.TargetMachine:
     """Return a code generator for this processor; an engine takes possession of its own."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
-        opt=EFFORT,
+        opt=effort,
         codemodel="jitdefault",
     )
 
@@ -154,7 +152,7 @@ def emit_object(tape: Tape, dtype: str) -> bytes:
         LLVM refuses the code: that of llvmlite before 0.45 does.
     """
     module = llvm.parse_assembly(_Writer(tape, dtype).text())
-    return _target_machine().emit_object(module)
+    return _target_machine(tape.effort).emit_object(module)
 
 
 class _Writer:

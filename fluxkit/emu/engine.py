@@ -119,6 +119,7 @@ def simulate_mids(
     *,
     dtype: str | None = None,
     block: int | None = None,
+    out: np.ndarray | None = None,
 ) -> Array:
     """Return the MIDs of all fragments.
 
@@ -134,6 +135,8 @@ def simulate_mids(
         Precision of the computation and of the result; float64 for arrays, that of the fluxes for tensors.
     block : int, optional
         States that run together where a program is interpreted; 65,536 on a GPU, where fewer need less memory.
+    out : numpy.ndarray, optional
+        Array to fill and return: for large batches new memory takes as long as the simulation.
 
     Returns
     -------
@@ -153,11 +156,20 @@ def simulate_mids(
 
         return tensors.simulate(program, fluxes, inputs, dtype, block)
     arrays = _arguments(program, fluxes, inputs, dtype)
-    (mids,), good = run_tape(program.tape, arrays, len(arrays[0]), block)
+    flat = None if out is None else [_flat(out, len(arrays[0]), program)]
+    (mids,), good = run_tape(program.tape, arrays, len(arrays[0]), block, flat)
     if not good:
         raise refuse(program, arrays[0])
     result: Any = mids.reshape(-1, *program.shape)
     return result
+
+
+def _flat(out: np.ndarray, states: int, program: Program) -> np.ndarray:
+    """Return an array for MIDs as a view with one row per state."""
+    expected = (states, *program.shape)
+    if out.shape != expected or not out.flags.c_contiguous:
+        raise LabelingError(f"out has shape {out.shape}; the MIDs need a contiguous array of shape {expected}.")
+    return out.reshape(states, program.shape[0] * program.shape[1])
 
 
 def pull_back(
@@ -168,6 +180,7 @@ def pull_back(
     *,
     dtype: str | None = None,
     block: int | None = None,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[Array, Array]:
     """Return the MIDs and the gradient of ``sum(cotangent * mids)`` with respect to the directed fluxes.
 
@@ -181,6 +194,8 @@ def pull_back(
         Shape ``(state, experiment, value)``.
     inputs, dtype, block
         As in :func:`simulate_mids`.
+    out : tuple of numpy.ndarray, optional
+        Arrays to fill and return, for the MIDs and for the gradient.
 
     Returns
     -------
@@ -205,7 +220,8 @@ def pull_back(
     if given.shape != expected:
         raise FluxError(f"the cotangent has shape {given.shape}, but the MIDs have {expected}; give the same.")
     packed = given.reshape(len(given), program.shape[0] * program.shape[1])
-    (mids, gradient), good = run_tape(program.adjoint, (*arrays, packed), len(arrays[0]), block)
+    flat = None if out is None else [_flat(out[0], len(given), program), out[1]]
+    (mids, gradient), good = run_tape(program.adjoint, (*arrays, packed), len(arrays[0]), block, flat)
     if not good:
         raise refuse(program, arrays[0])
     result: Any = (mids.reshape(expected), gradient)

@@ -5,7 +5,7 @@ All experiments share what holds only fluxes. Exact zeros and ones of the given 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -18,6 +18,8 @@ from fluxkit.emu.elimination import Vector
 from fluxkit.emu.tape import Slot, Tape, TapeBuilder
 from fluxkit.errors import LabelingError
 
+_EFFORT = 2
+"""Simulations run on many states: see :class:`fluxkit.emu.tape.Tape`."""
 FLUXES, INPUTS = range(2)
 """The input arrays of a tape: directed fluxes, and the values of the input MIDs that were not folded."""
 
@@ -76,7 +78,7 @@ class Program:
     def tape(self) -> Tape:
         """From directed fluxes and input values to MIDs, one experiment after another."""
         builder = TapeBuilder((self.flux_count, len(self.input_values)))
-        return builder.finish([self.write(builder)])
+        return replace(builder.finish([self.write(builder)]), effort=_EFFORT)
 
     def write(self, builder: TapeBuilder) -> list[Slot]:
         """Write the program on a tape whose first two inputs are directed fluxes and input values.
@@ -96,12 +98,12 @@ class Program:
     @cached_property
     def adjoint(self) -> Tape:
         """From fluxes, input values and a cotangent of the MIDs to MIDs and the gradient by the fluxes."""
-        return derivatives.adjoint(self.tape)
+        return replace(derivatives.adjoint(self.tape), effort=_EFFORT)
 
     @cached_property
     def tangent(self) -> Tape:
         """From fluxes, input values and a direction of the fluxes to the derivative of the MIDs."""
-        return derivatives.tangent(self.tape)
+        return replace(derivatives.tangent(self.tape), effort=_EFFORT)
 
 
 def build_program(system: EmuSystem, inputs: Sequence[Mapping[Emu, np.ndarray]]) -> Program:

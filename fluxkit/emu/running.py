@@ -41,7 +41,11 @@ if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without 
 
 
 def run_tape(
-    tape: Tape, inputs: Sequence[np.ndarray], states: int, block: int | None = None
+    tape: Tape,
+    inputs: Sequence[np.ndarray],
+    states: int,
+    block: int | None = None,
+    out: Sequence[np.ndarray] | None = None,
 ) -> tuple[list[np.ndarray], bool]:
     """Run a tape over some states.
 
@@ -55,6 +59,9 @@ def run_tape(
         Number of states.
     block : int, optional
         States that run together where the tape is interpreted.
+
+    out : sequence of numpy.ndarray, optional
+        Contiguous arrays to fill, as the outputs: new memory costs as long as a simulation.
 
     Returns
     -------
@@ -70,9 +77,12 @@ def run_tape(
     """
     _check_rows(tape, inputs, states)
     code = kernel(tape, _NAMES[inputs[0].dtype]) if states else None
-    if code is not None and states == 1:
+    if code is not None and states == 1 and out is None:
         return code.run_one(inputs)
-    outputs = [np.empty((states, len(slots)), dtype=inputs[0].dtype) for slots in tape.outputs]
+    shapes = [(states, len(slots)) for slots in tape.outputs]
+    outputs = [np.empty(each, dtype=inputs[0].dtype) for each in shapes] if out is None else list(out)
+    if out is not None:
+        _check_out(outputs, shapes, inputs[0].dtype)
     if not states:
         return outputs, True
     if code is None:
@@ -81,7 +91,9 @@ def run_tape(
         padded = [each if len(each) == 1 else _padded(each, code.lanes) for each in inputs]
         wide = [np.empty((code.lanes, each.shape[1]), dtype=each.dtype) for each in outputs]
         good = code.run(padded, wide, 0, code.lanes)
-        return [each[:states] for each in wide], good
+        for each, given in zip(wide, outputs, strict=True):
+            given[...] = each[:states]
+        return outputs, good
     threads = 1 if states <= _SMALL else thread_count()
     if threads == 1:
         return outputs, code.run(inputs, outputs, 0, states)
@@ -105,6 +117,17 @@ def _check_rows(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> None:
             f"a program of {states} states was given arrays {given}; give contiguous arrays of one dtype, of "
             f"{states} rows or one, and of widths {tape.inputs}."
         )
+
+
+def _check_out(out: Sequence[np.ndarray], shapes: Sequence[tuple[int, int]], dtype: np.dtype) -> None:
+    """Refuse arrays that machine code cannot fill."""
+    for each, shape in zip(out, shapes, strict=True):
+        fits = each.shape == shape and each.dtype == dtype and each.flags.c_contiguous and each.flags.writeable
+        if not fits:
+            raise LabelingError(
+                f"out has shape {each.shape} and type {each.dtype}; give a contiguous, writeable array of shape "
+                f"{shape} and type {dtype}, or leave it out."
+            )
 
 
 def _padded(rows: np.ndarray, count: int) -> np.ndarray:

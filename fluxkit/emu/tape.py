@@ -36,6 +36,9 @@ class Tape:
     fixed : int
         So many operations at the beginning do not depend on the last input array. They run once for all states that
         differ in that array only.
+    effort : int
+        Level of the code generator, 0 to 3. A higher one takes three times as long for code that is a tenth faster,
+        worth it for a program that runs many states.
     """
 
     inputs: tuple[int, ...]
@@ -43,6 +46,7 @@ class Tape:
     operations: np.ndarray
     outputs: tuple[np.ndarray, ...]
     fixed: int = 0
+    effort: int = 0
 
     @property
     def first_constant(self) -> int:
@@ -70,7 +74,7 @@ class Tape:
     @cached_property
     def digest(self) -> str:
         """Fingerprint of the content."""
-        sizes = (self.inputs, len(self.constants), self.fixed, [len(each) for each in self.outputs])
+        sizes = (self.inputs, len(self.constants), self.fixed, self.effort, [len(each) for each in self.outputs])
         sha = hashlib.sha256(repr(sizes).encode())
         for array in (self.constants, self.operations, *self.outputs):
             sha.update(np.ascontiguousarray(array).tobytes())

@@ -67,6 +67,27 @@ def test_memory_layout_and_integer_fluxes_change_nothing():
     np.testing.assert_array_equal(simulate_mids(PROGRAM, fluxes), expected)
 
 
+@pytest.mark.parametrize("n", [1, 5, 8, 70, 200])
+def test_given_arrays_are_filled_and_returned(n):
+    fluxes, mids = states(n), np.full((n, *PROGRAM.shape), np.nan)
+    assert np.shares_memory(simulate_mids(PROGRAM, fluxes, out=mids), mids)
+    np.testing.assert_array_equal(mids, simulate_mids(PROGRAM, fluxes))
+    cotangent = np.random.default_rng(1).standard_normal(mids.shape)
+    out = (np.full(mids.shape, np.nan), np.full(fluxes.shape, np.nan))
+    pull_back(PROGRAM, fluxes, cotangent, out=out)
+    for found, expected in zip(out, pull_back(PROGRAM, fluxes, cotangent), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_arrays_that_cannot_be_filled_are_refused():
+    fluxes, shape = states(9), (9, *PROGRAM.shape)
+    locked = np.empty(shape)
+    locked.setflags(write=False)
+    for wrong in (np.empty((8, *PROGRAM.shape)), np.empty(shape, np.float32), np.empty((*shape, 2))[..., 0], locked):
+        with pytest.raises(LabelingError, match="out has shape"):
+            simulate_mids(PROGRAM, fluxes, out=wrong)
+
+
 def test_threads_do_not_disturb_each_other():
     batches = [states(n, seed=n) for n in (3, 70, 150, 3, 70, 150, 40, 90)]
     expected = [simulate_mids(PROGRAM, each) for each in batches]
