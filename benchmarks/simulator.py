@@ -169,11 +169,11 @@ def conditions(program: Program, peer: Figures | None, options) -> str:
     repeats = f"{REPEATS['batch']} runs of a batch, {REPEATS['one']} of one state, {REPEATS['jacobian']} of a Jacobian"
     values = program.shape[0] * program.shape[1]
     return (
-        f"{'; '.join(parts)}. fluxkit fills given arrays where nothing else is said; new memory takes about as "
-        f"long to touch as to simulate. Best of {repeats}, for all three. The dense solve has no Jacobian: the figure is the "
-        f"time of one gradient of one state, times {values} values. First use is from the parsed network to the first "
-        "MIDs, in a new process with an empty folder of compiled programs; that of 13CFLUX from its model file to the "
-        "first MIDs."
+        f"{'; '.join(parts)}. fluxkit fills given arrays where nothing else is said; new memory takes about as long to "
+        f"touch as to simulate. Best of {repeats}, for all three. The dense solve has no Jacobian: the figure is the "
+        f"time of one gradient of one state, times {values} values. First use is from the parsed network to the "
+        "first MIDs, in a new process with an empty folder of compiled programs; that of 13CFLUX from its model file "
+        "to the first MIDs."
     )
 
 

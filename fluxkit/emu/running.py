@@ -18,8 +18,8 @@ from fluxkit.errors import LabelingError
 
 _NAMES = {np.dtype(name): name for name in ("float64", "float32")}
 """Names of the dtypes that programs run in; looked up here, since ``dtype.name`` takes a microsecond."""
-_SMALL = 64
-"""Up to so many states a second thread costs more than it saves."""
+_SMALL = 3_000_000
+"""Up to so many operations, counting each state, a second thread costs more than it saves."""
 
 
 def thread_count() -> int:
@@ -94,13 +94,14 @@ def run_tape(
         for each, given in zip(wide, outputs, strict=True):
             given[...] = each[:states]
         return outputs, good
-    threads = 1 if states <= _SMALL else thread_count()
+    threads = 1 if states * len(tape.operations) <= _SMALL else thread_count()
     if threads == 1:
         return outputs, code.run(inputs, outputs, 0, states)
     parts = min(threads, states // code.lanes)
     edges = [states * k // parts for k in range(parts + 1)]
-    results = thread_pool().map(lambda k: code.run(inputs, outputs, edges[k], edges[k + 1]), range(parts))
-    return outputs, all(list(results))
+    others = [thread_pool().submit(code.run, inputs, outputs, edges[k], edges[k + 1]) for k in range(1, parts)]
+    good = code.run(inputs, outputs, 0, edges[1])  # meanwhile, in this thread
+    return outputs, all([good, *(each.result() for each in others)])
 
 
 def _check_rows(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fluxkit.emu import build_program, decompose, jacobian, pull_back, push_forward, simulate_mids
+from fluxkit.emu import build_program, decompose, jacobian, pull_back, push_forward, running, simulate_mids
 from fluxkit.errors import FluxError, LabelingError
 from fluxkit.networks import Network, Participant, Reaction, load_network, parse_fragment
 from tests.emu.isotopomer_balance import atoms_of
@@ -65,6 +65,20 @@ def test_memory_layout_and_integer_fluxes_change_nothing():
         np.testing.assert_array_equal(simulate_mids(PROGRAM, same), expected)
     fluxes.setflags(write=False)
     np.testing.assert_array_equal(simulate_mids(PROGRAM, fluxes), expected)
+
+
+@pytest.mark.parametrize("n", [8, 9, 17, 64, 65, 201])
+def test_states_shared_out_to_threads_are_those_of_one_thread(n, monkeypatch):
+    fluxes = states(n)
+    cotangent = np.random.default_rng(1).standard_normal((n, *PROGRAM.shape))
+    expected = pull_back(PROGRAM, fluxes, cotangent)
+    monkeypatch.setattr(running, "_SMALL", 0)
+    monkeypatch.setattr(running, "thread_count", lambda: 3)
+    for found, other in zip(pull_back(PROGRAM, fluxes, cotangent), expected, strict=True):
+        np.testing.assert_array_equal(found, other)
+    fluxes[-1, 3] = -1
+    with pytest.raises(FluxError, match=f"state {n - 1}"):
+        simulate_mids(PROGRAM, fluxes)
 
 
 @pytest.mark.parametrize("n", [1, 5, 8, 70, 200])

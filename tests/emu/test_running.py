@@ -17,7 +17,7 @@ from fluxkit.emu import running
 from tests.emu.test_engine import PROGRAM, simulate_mids, states
 
 running.thread_count = lambda: 4
-fluxes = states(500)
+fluxes = states(5000)
 expected = simulate_mids(PROGRAM, fluxes)  # starts threads
 assert running.thread_pool()._threads
 child = os.fork()
