@@ -110,7 +110,9 @@ class TrainingFolder:
                 "remove the folder to begin anew."
             )
 
-    def refuse_another(self, record: Mapping[str, Any], begun: Mapping[str, Any], chart: Mapping[str, np.ndarray]):
+    def refuse_another(
+        self, record: Mapping[str, Any], begun: Mapping[str, Any], chart: Mapping[str, np.ndarray]
+    ) -> None:
         """Refuse to go on with a training that was begun in another way.
 
         Parameters
