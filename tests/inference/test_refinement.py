@@ -29,11 +29,11 @@ class _LinearDensity:
         self.precision = self.matrix.T @ self.matrix + np.eye(self.size)
         self.mode = np.linalg.solve(self.precision, self.matrix.T @ self.data)
 
-    def residuals(self, points):
+    def all_residuals(self, points):
         return points @ self.matrix.T - self.data
 
-    def residuals_with_jacobian(self, points):
-        return self.residuals(points), np.broadcast_to(self.matrix, (len(points), *self.matrix.shape))
+    def all_residuals_with_jacobian(self, points):
+        return self.all_residuals(points), np.broadcast_to(self.matrix, (len(points), *self.matrix.shape))
 
     def log_prior(self, points):
         return -0.5 * (points**2).sum(axis=1), -points

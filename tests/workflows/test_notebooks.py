@@ -55,7 +55,7 @@ def test_a_run_leaves_the_executed_notebook_and_its_summary(tmp_path, capfd):
     executed = run_notebook(notebook, parameters, out, progress=False)
     assert executed == out / "story.ipynb"
     assert names_in(out) == ["story.ipynb"]
-    assert capfd.readouterr().err == ""
+    assert "Executing" not in capfd.readouterr().err  # no bar; a starting kernel may have warnings of its own
     assert read_summary(executed) == f"2 None 5 {{'b': 'Gln'}} {out}"
 
 
