@@ -1,4 +1,9 @@
-"""How label flows through a network at metabolic steady state."""
+"""How label flows through a network at metabolic steady state.
+
+To follow it, read ``decomposition`` (where the atoms of a fragment come from) and ``balances`` (what that makes of its
+MID). ``elimination`` solves the balances on symbols; ``tape`` holds the straight-line program that is left; the rest
+runs it fast, differentiates it, and keeps its machine code.
+"""
 
 from fluxkit.emu.decomposition import Emu, EmuSystem, decompose
 from fluxkit.emu.derivatives import gradient, tangent
