@@ -15,7 +15,7 @@ from fluxkit.emu.engine import (
 )
 from fluxkit.emu.kernels import Kernel, kernel
 from fluxkit.emu.program import Program, build_program
-from fluxkit.emu.running import run_tape, thread_count, thread_pool
+from fluxkit.emu.running import run_tape, share_out, thread_count, thread_pool
 from fluxkit.emu.tape import Slot, Tape, TapeBuilder
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "pull_back",
     "push_forward",
     "run_tape",
+    "share_out",
     "simulate_mids",
     "tangent",
     "thread_count",

@@ -137,7 +137,9 @@ def work_layout(tape: Tape) -> Layout:
 
 
 def emit_object(tape: Tape, dtype: str) -> bytes:
-    """Return the object code of a tape; its function ``run`` is described at ``_Writer._driver``.
+    """Return the object code of a tape.
+
+    Its function ``run`` is described at ``_Writer._driver``; ``work_size`` returns the number of places of the work array.
 
     Parameters
     ----------
@@ -175,8 +177,9 @@ class _Writer:
         parts = [self._chunk(number, each) for number, each in enumerate(ranges)]
         fixed = sum(1 for each in ranges if each.start < self.tape.fixed)
         driver = self._driver(range(fixed), range(fixed, len(ranges)))
+        size = f"define i64 @work_size() {{\nret i64 {self.layout.size}\n}}"
         functions = lanes.lane_functions(self.lanes, self.scalar)
-        return "\n".join([self._declarations(), functions, *parts, driver, self._packed_driver()])
+        return "\n".join([self._declarations(), functions, *parts, driver, self._packed_driver(), size])
 
     def _declarations(self) -> str:
         v = self.vector

@@ -33,14 +33,15 @@ class Kernel:
     def __init__(self, tape: Tape, dtype: str, code: bytes):
         from llvmlite import binding as llvm
 
-        from fluxkit.emu.compiler import lane_count, new_engine, vector_bytes, work_layout
+        from fluxkit.emu.compiler import lane_count, new_engine, vector_bytes
 
         self.lanes = lane_count(dtype)
         self._alignment = vector_bytes()
-        self._scratch_size = work_layout(tape).size * self._alignment
         self._engine = new_engine()
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
+        work_size = ctypes.CFUNCTYPE(ctypes.c_int64)(self._engine.get_function_address("work_size"))
+        self._scratch_size = work_size() * self._alignment
         count = len(tape.inputs) + len(tape.outputs)
         self._can_resume = tape.fixed > 0 and len(tape.inputs) > 1
         types = [*[ctypes.c_int64] * 3, ctypes.c_void_p, *[ctypes.c_void_p, ctypes.c_int64] * count]
@@ -85,16 +86,16 @@ class Kernel:
             As :meth:`run` returns it.
         """
         try:
-            arguments, own_inputs, own_outputs = self._local.one
+            arguments, own_inputs, own_outputs, address = self._local.one
         except AttributeError:
             own_inputs, own_outputs = ([np.zeros((1, n), dtype=self._dtype) for n in each] for each in self._widths)
             # all lanes repeat the state: arrays of one row have no stride
             arguments = self.packed(own_inputs, own_outputs, self.lanes)
-            self._local.one = (arguments, own_inputs, own_outputs)
-            self._local.address_of_one = arguments.ctypes.data
+            address = arguments.ctypes.data
+            self._local.one = (arguments, own_inputs, own_outputs, address)
         for own, given in zip(own_inputs, inputs, strict=True):
             own[...] = given
-        good = self._run_packed(self._local.address_of_one) == 0
+        good = self._run_packed(address) == 0
         return [each.copy() for each in own_outputs], good
 
     def _scratch(self) -> int:

@@ -93,7 +93,7 @@ class Program:
         list of Slot
             The MIDs of all fragments, one experiment after another.
         """
-        return _write(builder, self.system, self._pattern)
+        return _write(builder, self.system, self._pattern, self.flux_count)
 
     @cached_property
     def adjoint(self) -> Tape:
@@ -188,9 +188,7 @@ class _InputPattern:
         return np.array([np.ravel(inputs[e][emu])[place] for e, emu, place in self.free], dtype=float)
 
 
-def _write(tape: TapeBuilder, system: EmuSystem, pattern: _InputPattern) -> list[Slot]:
-    network = system.network
-    count = len(network.reactions) + int(network.reversible.sum())
+def _write(tape: TapeBuilder, system: EmuSystem, pattern: _InputPattern, flux_count: int) -> list[Slot]:
     one = tape.constant(1.0)
     inputs: dict[Emu, Vector] = {emu: {SUM: one} for emu in system.inputs}
     keys = {emu: _keys(system, emu.atoms) for emu in system.inputs}
@@ -200,7 +198,7 @@ def _write(tape: TapeBuilder, system: EmuSystem, pattern: _InputPattern) -> list
     for (experiment, emu, place), index in pattern.free.items():
         if place:
             inputs[emu][experiment, *keys[emu][place]] = tape.input(INPUTS, index)
-    balances = Balances(system, tape, [tape.input(FLUXES, i) for i in range(count)], inputs)
+    balances = Balances(system, tape, [tape.input(FLUXES, i) for i in range(flux_count)], inputs)
     values: list[Slot] = []
     for experiment in range(pattern.experiments):
         for fragment, target in zip(system.fragments, system.targets, strict=True):

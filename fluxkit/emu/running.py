@@ -5,9 +5,11 @@ A program runs as machine code where it can be compiled (:mod:`fluxkit.emu.kerne
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from fluxkit.emu.interpreter import interpret
 from fluxkit.emu.kernels import kernel
 from fluxkit.emu.tape import Tape
 from fluxkit.errors import LabelingError
+
+Result = TypeVar("Result")
 
 _NAMES = {np.dtype(name): name for name in ("float64", "float32")}
 """Names of the dtypes that programs run in; looked up here, since ``dtype.name`` takes a microsecond."""
@@ -40,6 +44,24 @@ if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without 
     os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
+def share_out(work: Callable[[slice], Result], rows: int, parts: int) -> list[Result]:
+    """Do some work on equal parts of rows, the first in this thread and the others in those of the pool.
+
+    Parameters
+    ----------
+    work : callable
+        Takes the rows of a part; see :func:`thread_pool` for what it may do.
+    rows : int
+        Number of rows.
+    parts : int
+        Number of parts.
+    """
+    edges = [rows * k // parts for k in range(parts + 1)]
+    own, *rest = [slice(a, b) for a, b in pairwise(edges)]
+    others = [thread_pool().submit(work, each) for each in rest]
+    return [work(own), *(each.result() for each in others)]
+
+
 def run_tape(
     tape: Tape,
     inputs: Sequence[np.ndarray],
@@ -59,7 +81,6 @@ def run_tape(
         Number of states.
     block : int, optional
         States that run together where the tape is interpreted.
-
     out : sequence of numpy.ndarray, optional
         Contiguous arrays to fill, as the outputs: new memory costs as long as a simulation.
 
@@ -95,13 +116,8 @@ def run_tape(
             given[...] = each[:states]
         return outputs, good
     threads = 1 if states * len(tape.operations) <= _SMALL else thread_count()
-    if threads == 1:
-        return outputs, code.run(inputs, outputs, 0, states)
     parts = min(threads, states // code.lanes)
-    edges = [states * k // parts for k in range(parts + 1)]
-    others = [thread_pool().submit(code.run, inputs, outputs, edges[k], edges[k + 1]) for k in range(1, parts)]
-    good = code.run(inputs, outputs, 0, edges[1])  # meanwhile, in this thread
-    return outputs, all([good, *(each.result() for each in others)])
+    return outputs, all(share_out(lambda rows: code.run(inputs, outputs, rows.start, rows.stop), states, parts))
 
 
 def _check_rows(tape: Tape, inputs: Sequence[np.ndarray], states: int) -> None:

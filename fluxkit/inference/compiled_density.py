@@ -4,16 +4,12 @@ The same numbers as :class:`fluxkit.inference.density.FluxDensity`, which stays 
 is called by its address; chains are split over threads in groups that fill the vector registers.
 """
 
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
-from fluxkit.emu import Kernel, thread_count
+from fluxkit.emu import Kernel, share_out, thread_count
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.trajectory_kernels import Buffers, DensityArrays, Metric, evaluate, leapfrog
 
@@ -22,15 +18,6 @@ def compiled(density: FluxDensity) -> "CompiledDensity | None":
     """Return the compiled form of a density, or None where machine code cannot be made here."""
     code = density.likelihood.gradient_code()
     return None if code is None else CompiledDensity(density, code)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="fluxkit-chains")
-
-
-if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without its threads and would wait for ever
-    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class CompiledDensity:
@@ -133,13 +120,8 @@ class CompiledDensity:
 
     def _in_groups(self, run: Callable[[slice], None], chains: int) -> None:
         groups = max(1, min(thread_count(), chains // self._code.lanes))
-        edges = [chains * k // groups for k in range(groups + 1)]
-        rows = [slice(a, b) for a, b in pairwise(edges)]
         with self._lock:
-            if groups == 1:
-                run(rows[0])
-            else:
-                list(_pool().map(run, rows))
+            share_out(run, chains, groups)
 
     def _buffers(self, rows: slice) -> tuple[Buffers, int]:
         """Return the arrays of a group of chains, at least as many as lanes; made once."""

@@ -197,6 +197,7 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
     one = builder.constant(1.0)
     width = measurement.measured.shape[1]
     predicted: dict[int, Slot] = {}
+    pools = ((measurement.mixing.constant != 0) | (measurement.mixing.sign != 0)).sum(axis=0)
     ends = [*measurement.mixing.starts[1:].tolist(), len(measurement.place)]
     for experiment in range(len(measurement.keep)):
         own = mids[experiment * measurement.n_values :][: measurement.n_values]
@@ -209,11 +210,9 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
                 for k in range(i + 1):  # natural isotopes only add mass
                     if abundance[i, k]:
                         seen[i] = builder.multiply_add(seen[i], builder.constant(abundance[i, k]), mixed[k])
-            pools = int(np.sum((measurement.mixing.constant != 0) | (measurement.mixing.sign != 0), axis=0)[mixture])
+            # what is seen of one whole pool sums to one already, or to zero where nothing supplies it
             whole = keep.all() and np.allclose(abundance.sum(axis=0), 1, rtol=0, atol=1e-14)
-            if (
-                pools > 1 or mixture in measurement.mixing.diluted or not whole
-            ):  # all of one pool sums to one already, or to zero where nothing supplies it
+            if pools[mixture] > 1 or mixture in measurement.mixing.diluted or not whole:
                 total: Slot = None
                 for slot in seen:
                     total = builder.multiply_add(total, slot, one)
