@@ -139,7 +139,7 @@ def work_layout(tape: Tape) -> Layout:
 def emit_object(tape: Tape, dtype: str) -> bytes:
     """Return the object code of a tape.
 
-    Its function ``run`` is described at ``_Writer._driver``; ``work_size`` returns the number of places of the work array.
+    Its function ``run`` is described at ``_Writer._driver``; ``work_size`` counts the places of the work array.
 
     Parameters
     ----------
