@@ -1,6 +1,5 @@
 """The report: one HTML file with findings, fit, map, figures and tables, that opens without a network."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,16 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from fluxkit import __version__
 from fluxkit.errors import FluxError
 from fluxkit.files import written_whole
-from fluxkit.view.figure_style import DARK
 from fluxkit.view.flux_figures import comparison_figure, interval_figure
 from fluxkit.view.flux_map import map_fragment
 from fluxkit.view.labeling_figures import mid_figure, residual_figure
 from fluxkit.view.map_data import map_data
+from fluxkit.view.page import offline_page, place_figure
 from fluxkit.view.report_parts import (
-    anchor,
     comparison_rows,
     comparison_rule,
     data_notes,
@@ -30,14 +27,11 @@ from fluxkit.view.report_parts import (
     sample_rows,
     tabs,
     text,
-    unbroken,
     verdict_cards,
     weight_rows,
 )
 from fluxkit.view.report_text import limits_of, methods_of, versions
 
-STYLE = Path(__file__).with_name("report.css")
-SCRIPT = Path(__file__).with_name("report.js")
 SHOWN_ROWS = 60
 
 
@@ -139,24 +133,9 @@ def report_page(
         ("Methods", _methods(estimates)),
         ("Settings", pairs(settings)),
     ]
-    kept = [(name, body) for name, body in sections if body]
-    body = "".join(f'<section id="{anchor(name)}"><h2>{text(name)}</h2>\n{part}</section>\n' for name, part in kept)
-    links = "".join(f'<a href="#{anchor(name)}">{text(name)}</a>' for name, _ in kept)
-    found = f'<div class="findings"><h2>Findings</h2>{listing(findings)}</div>\n' if findings else ""
     networks = ", ".join(dict.fromkeys(each.network.name for each in estimates.values()))
     subtitle = f"{', '.join(estimates)} · network {networks} · {datetime.now().astimezone():%d %B %Y}"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
-        "</head>\n<body>\n<main>\n"
-        f'<header><h1>{unbroken(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
-        f'{found}<nav aria-label="Sections">{links}</nav>\n{body}'
-        f"<footer>Written by fluxkit {text(__version__)}. "
-        "This page loads nothing from elsewhere.</footer>\n"
-        f"</main>\n{_scripts(figures)}</body>\n</html>\n"
-    )
+    return offline_page(title, subtitle, findings, {name: body for name, body in sections if body}, figures)
 
 
 def _by_name(estimates: Any) -> dict[str, Any]:
@@ -171,34 +150,6 @@ def _by_name(estimates: Any) -> dict[str, Any]:
 
 def _texts(texts: str | Iterable[str]) -> list[str]:
     return [texts] if isinstance(texts, str) else [str(each) for each in texts]
-
-
-def _figure(figure: Any, label: str, figures: dict[str, str]) -> str:
-    """Keep the figure's numbers for the end of the page, and return the place where it is drawn."""
-    name = f"figure-{len(figures) + 1}"
-    figures[name] = figure.to_json()
-    height = int(figure.layout.height or 300)
-    return (
-        f'<div class="figure" data-source="{name}" role="img" aria-label="{text(label)}" '
-        f'style="min-height:{min(height, 300)}px"></div>\n'
-    )
-
-
-def _scripts(figures: Mapping[str, str]) -> str:
-    """Plotly once, the numbers of each figure, and the script that draws them."""
-    from plotly.offline import get_plotlyjs  # plotly loads when a report is written
-
-    blocks = {"dark-colours": json.dumps(DARK), **figures}
-    data = "".join(
-        f'<script type="application/json" id="{name}">{_inert(content)}</script>\n' for name, content in blocks.items()
-    )
-    library = get_plotlyjs().replace("</script", "<\\/script")
-    return f"<script>{library}</script>\n{data}<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>\n"
-
-
-def _inert(content: str) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return content.replace("<", "\\u003c")
 
 
 def _maps(estimates: Mapping[str, Any], given: str | Mapping[str, str] | None) -> str:
@@ -230,10 +181,10 @@ def _intervals(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
     )
     parts = {}
     for name, each in estimates.items():
-        parts[name] = "<h3>Net fluxes</h3>" + _figure(interval_figure(each), f"Net fluxes of {name}", figures)
+        parts[name] = "<h3>Net fluxes</h3>" + place_figure(interval_figure(each), f"Net fluxes of {name}", figures)
         if (each.intervals["kind"] == "exchange").any():
             drawn = interval_figure(each, "exchange")
-            parts[name] += "<h3>Exchange fluxes</h3>" + _figure(drawn, f"Exchange fluxes of {name}", figures)
+            parts[name] += "<h3>Exchange fluxes</h3>" + place_figure(drawn, f"Exchange fluxes of {name}", figures)
     return caption + tabs("intervals", parts)
 
 
@@ -241,8 +192,8 @@ def _labeling(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
     caption = '<p class="caption">Fraction of each fragment by its number of labeled atoms (M+0, M+1, ...).</p>\n'
     parts = {}
     for name, each in estimates.items():
-        parts[name] = _figure(mid_figure(each, columns=5), f"Measured and fitted labeling of {name}", figures)
-        parts[name] += "<h3>Residuals</h3>" + _figure(residual_figure(each), f"Residuals of {name}", figures)
+        parts[name] = place_figure(mid_figure(each, columns=5), f"Measured and fitted labeling of {name}", figures)
+        parts[name] += "<h3>Residuals</h3>" + place_figure(residual_figure(each), f"Residuals of {name}", figures)
     return caption + tabs("labeling", parts)
 
 
@@ -255,7 +206,7 @@ def _comparison(comparison: pd.DataFrame | None, title: str, figures: dict[str, 
     for kind, rows in comparison.groupby("kind", sort=False):
         if kind != "exchange":  # exchange fluxes differ by decades; the table holds them
             label = f"Difference of each {kind}"
-            drawn += _figure(comparison_figure(rows, title=label), label, figures)
+            drawn += place_figure(comparison_figure(rows, title=label), label, figures)
     if len(comparison) > SHOWN_ROWS:
         table = f"<details><summary>All {len(comparison)} numbers</summary>{table}</details>\n"
     return heading + drawn + table

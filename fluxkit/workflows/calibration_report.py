@@ -1,14 +1,11 @@
 """The calibration report: one offline page that shows how true the posteriors of a trained model are."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from fluxkit import __version__
 from fluxkit.learning.calibration import Calibration
-from fluxkit.view.figure_style import DARK
-from fluxkit.view.report import SCRIPT, STYLE
-from fluxkit.view.report_parts import anchor, listing, pairs, references_list, table, text
+from fluxkit.view.page import offline_page, place_figure
+from fluxkit.view.report_parts import pairs, references_list, table, text
 from fluxkit.workflows.calibration_figures import course_figure, coverage_figure, rank_figure, strata_figure
 from fluxkit.workflows.model_card import ENDS, calibration_in_words
 
@@ -52,19 +49,19 @@ def calibration_page(calibration: Calibration, card: Mapping[str, Any]) -> str:
     numbers, training, name = card["calibration"], card["training"], card["network"]
     figures: dict[str, str] = {}
     sections = {
-        "Coverage of each flux": _place(coverage_figure(numbers), "Coverage of each flux", figures)
+        "Coverage of each flux": place_figure(coverage_figure(numbers), "Coverage of each flux", figures)
         + _caption("Shaded: what 99 % of calibrated intervals keep, flux by flux.")
         + f"<details><summary>All numbers</summary>{_flux_rows(numbers)}</details>\n",
-        "Ranks of the true fluxes": _place(rank_figure(calibration), "Ranks of the true fluxes", figures)
+        "Ranks of the true fluxes": place_figure(rank_figure(calibration), "Ranks of the true fluxes", figures)
         + _caption(
             "Left: how often the truth has which rank among the draws. A hill means posteriors that are too wide, a "
             "bowl too narrow ones, a slope a bias. Right: the same for each flux, as the difference of its cumulative "
             "ranks from uniform ones; 99 % of calibrated fluxes stay between the dashed lines."
         ),
-        "By kind of experiment": _place(strata_figure(numbers), "Coverage by kind of experiment", figures)
+        "By kind of experiment": place_figure(strata_figure(numbers), "Coverage by kind of experiment", figures)
         + _caption("Bars: two standard errors. Missingness and noise are cut into thirds.")
         + _strata_rows(numbers),
-        "Training": _place(course_figure(training), "Held-out loss", figures)
+        "Training": place_figure(course_figure(training), "Held-out loss", figures)
         + pairs(
             {
                 "steps": training["steps_run"],
@@ -76,44 +73,13 @@ def calibration_page(calibration: Calibration, card: Mapping[str, Any]) -> str:
         ),
         "Methods": "".join(f"<p>{text(each)}</p>\n" for each in _HOW) + references_list(REFERENCES),
     }
-    body = "".join(f'<section id="{anchor(k)}"><h2>{text(k)}</h2>\n{part}</section>\n' for k, part in sections.items())
-    links = "".join(f'<a href="#{anchor(each)}">{text(each)}</a>' for each in sections)
     title = f"Calibration of the posterior network for {name}"
     subtitle = f"{numbers['samples']} fresh simulated experiment sets, {numbers['draws']} draws each"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n<main>\n"
-        f'<header><h1>{text(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
-        f'<div class="findings"><h2>Findings</h2>{listing(calibration_in_words(numbers))}</div>\n'
-        f'<nav aria-label="Sections">{links}</nav>\n{body}'
-        f"<footer>Written by fluxkit {text(__version__)}. This page loads nothing from elsewhere.</footer>\n"
-        f"</main>\n{_scripts(figures)}</body>\n</html>\n"
-    )
+    return offline_page(title, subtitle, calibration_in_words(numbers), sections, figures)
 
 
 def _caption(words: str) -> str:
     return f'<p class="caption">{text(words)}</p>\n'
-
-
-def _place(figure: Any, label: str, figures: dict[str, str]) -> str:
-    """Keep the figure's numbers for the end of the page, and return the place where it is drawn."""
-    name = f"figure-{len(figures) + 1}"
-    figures[name] = figure.to_json()
-    return f'<div class="figure" data-source="{name}" role="img" aria-label="{text(label)}"></div>\n'
-
-
-def _scripts(figures: Mapping[str, str]) -> str:
-    from plotly.offline import get_plotlyjs  # plotly loads when a report is written
-
-    blocks = {"dark-colours": json.dumps(DARK), **figures}
-    data = "".join(
-        f'<script type="application/json" id="{name}">{content}</script>\n'
-        for name, content in ((k, v.replace("<", "\\u003c")) for k, v in blocks.items())
-    )
-    library = get_plotlyjs().replace("</script", "<\\/script")
-    return f"<script>{library}</script>\n{data}<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>\n"
 
 
 def _flux_rows(numbers: Mapping[str, Any]) -> str:
