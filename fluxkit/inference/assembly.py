@@ -1,6 +1,7 @@
 """From points to an estimate: fluxes, fit statistics and a verdict."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,9 @@ from fluxkit.fluxes import prior_coordinates
 from fluxkit.inference.chi_square import chi_square
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
+from fluxkit.inference.fit_tests import fit_tests
+from fluxkit.inference.misfit import misfit
+from fluxkit.inference.posterior_predictive import predictive_p_value
 from fluxkit.inference.refinement import Refined
 from fluxkit.inference.sampling import Chains
 from fluxkit.inference.trust import judge
@@ -18,8 +22,42 @@ _KEPT_DRAWS = 250  # per chain, in the result
 _PRIOR_DRAWS = 4000
 
 
-def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains: Chains, rng, extra) -> FluxEstimate:
-    """Turn points into fluxes, fit statistics and a verdict."""
+def assemble(
+    density: FluxDensity,
+    labeling: xr.Dataset,
+    name: str,
+    refined: Refined,
+    chains: Chains,
+    rng: np.random.Generator,
+    extra: dict[str, float],
+    remarks: tuple[str, ...] = (),
+    *,
+    most_probable: bool = True,
+) -> FluxEstimate:
+    """Turn points into fluxes, fit statistics and a verdict.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    labeling : xarray.Dataset
+        The data that it is of.
+    name : str
+        Name of the sample.
+    refined : Refined
+        Refined points, the best first.
+    chains : Chains
+        Draws.
+    rng : numpy.random.Generator
+        Source of randomness.
+    extra : dict of str to float
+        Further diagnostics.
+    remarks : tuple of str
+        What the verdict should say beside.
+    most_probable : bool
+        Whether the best point is the most probable one; else it has the least squares, of which only the whole fit
+        is tested.
+    """
     network = density.space.network
     keep = np.unique(np.linspace(0, chains.draws.shape[1] - 1, _KEPT_DRAWS).astype(int))
     posterior = _fluxes(density, chains.draws[:, keep], ("chain", "draw")).assign(
@@ -29,9 +67,10 @@ def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains
     empty = np.zeros((len(z), len(density.measurement.weight_names)))
     prior = _fluxes(density, np.concatenate([z, y, empty], axis=1), ("draw",)).drop_vars("weight")
     point = refined.points[:1]
-    residual = density.residuals(point)[0]
-    fit = _fit(density, labeling, point, residual)
-    ssr, freedom, p_value, determined = chi_square(density, refined)
+    fit = fit_dataset(density, labeling, point)
+    left = misfit(density, refined, most_probable)
+    ssr, freedom, p_value, determined = chi_square(density, refined, left)
+    tests = fit_tests(density, labeling, refined, left) if most_probable else ()
     diagnostics = {
         "rhat_max": float(chains.rhat.max()),
         "ess_min": float(chains.effective_draws.min()),
@@ -41,9 +80,12 @@ def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains
         "seconds": chains.seconds,
         "starts_at_best": float(np.sum(refined.objective - refined.objective[0] < 2)),
         "parameters_determined": determined,
-        "largest_residual": float(np.abs(residual).max(initial=0.0)),
+        "largest_residual": float(np.abs(fit["residual"]).max()),
+        **{f"p_value of {each.family}": each.p_value for each in tests},
         **extra,
     }
+    if most_probable:
+        diagnostics["predictive_p_value"] = predictive_p_value(density, chains.draws, left)
     best = _fluxes(density, point, ("draw",)).isel(draw=0)
     if density.rates is not None:
         factor = density.rates.draw_scale(posterior["net_flux"].values, rng)
@@ -52,7 +94,8 @@ def assemble(density: FluxDensity, labeling, name: str, refined: Refined, chains
         best = best.assign(rate_factor=((), float(density.rates.scale(best["net_flux"].values)), units))
         missed = density.rates.residuals(best["net_flux"].values[None])[0]
         diagnostics["largest_rate_residual"] = float(np.abs(missed).max())
-    verdict = judge(ssr, freedom, p_value, diagnostics, fit, int(labeling.attrs.get("replicates", 1)))
+    verdict = judge(ssr, freedom, p_value, diagnostics, fit, int(labeling.attrs.get("replicates", 1)), tests)
+    verdict = replace(verdict, remarks=(*verdict.remarks, *remarks))
     return FluxEstimate(
         network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict
     )
@@ -78,10 +121,21 @@ def _fluxes(density: FluxDensity, points: np.ndarray, dims: tuple[str, ...]) -> 
     )
 
 
-def _fit(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, residual: np.ndarray) -> xr.Dataset:
+def fit_dataset(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray) -> xr.Dataset:
+    """Return measured and fitted values with their residuals, as :class:`FluxEstimate` holds them.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    labeling : xarray.Dataset
+        The data that it is of.
+    point : numpy.ndarray
+        The best point, shape ``(1, parameter)``.
+    """
     shape = density.measured.shape
     standardised = np.full(density.measured.size, np.nan)
-    standardised[density.known] = residual
+    standardised[density.known] = density.residuals(point)[0]
     measured = np.full(density.measured.size, np.nan)
     measured[density.known] = density.measured.ravel()[density.known]
     dims = ("experiment", "isotopologue")

@@ -1,12 +1,8 @@
 """The chi-square test of the best fit."""
 
-import numpy as np
-from scipy.stats import chi2
-
 from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.misfit import Misfit, chi_square_tail, closed_fragments, misfit
 from fluxkit.inference.refinement import Refined
-
-_CLOSED = 0.03  # of the sd of a sum: nearer to 1 than noise would leave it, but farther than rounding does
 
 
 def independent_data(density: FluxDensity) -> int:
@@ -20,17 +16,10 @@ def independent_data(density: FluxDensity) -> int:
     density : FluxDensity
         The posterior.
     """
-    model = density.measurement
-    mid, variance = (
-        np.add.reduceat(np.where(model.keep, each[:, model.place], 0.0), model.mixing.starts, axis=1)
-        for each in (density.measured, density.sd**2)
-    )
-    kept = np.add.reduceat(model.keep.astype(int), model.mixing.starts, axis=1)
-    closed = np.abs(mid - 1) < _CLOSED * np.sqrt(variance)
-    return int(np.sum(kept - closed))
+    return len(density.known) - len(closed_fragments(density))
 
 
-def chi_square(density: FluxDensity, refined: Refined) -> tuple[float, float, float, float]:
+def chi_square(density: FluxDensity, refined: Refined, fit: Misfit | None = None) -> tuple[float, float, float, float]:
     """Test the best fit.
 
     Parameters
@@ -39,25 +28,22 @@ def chi_square(density: FluxDensity, refined: Refined) -> tuple[float, float, fl
         The posterior.
     refined : Refined
         Its refined points; the first is tested.
+    fit : Misfit, optional
+        What that point leaves unexplained, where it is known already.
 
     Returns
     -------
     ssr : float
         Sum of squared residuals, of labeling and of rates.
     degrees_of_freedom : float
-        Independent data, without censored zeros below their limit (they tell nothing), minus the parameters that the
-        data determine.
+        Independent data, without censored zeros below their limit (they tell nothing), minus the parameters that
+        follow them.
     p_value : float
         Probability of a larger sum; NaN without degrees of freedom.
     determined : float
-        Number of parameters that the data determine rather than the prior: the trace of the data's share of the
-        posterior precision.
+        Number of parameters that follow the data rather than the prior and the walls: the trace of the data's share
+        of the curvature at the best point.
     """
-    residual = density.all_residuals(refined.points[:1])[0]
-    determined = float(np.trace(np.linalg.solve(refined.precision[0], refined.data_precision[0])))
-    silent = int(np.sum(density.censored & (residual[: len(density.known)] <= 0)))
-    rates = density.rates
-    extra = 0 if rates is None else rates.size - (not rates.absolute)  # an unknown common factor takes one
-    freedom = independent_data(density) + extra - silent - determined
-    ssr = float(residual @ residual)
-    return ssr, freedom, float(chi2.sf(ssr, freedom)) if freedom > 0 else float("nan"), determined
+    fit = fit or misfit(density, refined)
+    ssr = float(fit.residual @ fit.residual)
+    return ssr, fit.degrees_of_freedom, chi_square_tail(ssr, fit.degrees_of_freedom), fit.determined

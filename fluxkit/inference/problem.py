@@ -38,17 +38,32 @@ class QuantifySettings:
         Chains and stopping rule.
     prior : str
         ``"targets"``, or ``"uniform"`` for comparisons; see :func:`fluxkit.draw_fluxes`.
+    fallbacks : bool
+        Whether to act by itself where the first answer is doubtful: more starts from the prior alone, then longer
+        chains. The verdict says what was done.
+    fallback_starts : int
+        How many more starts.
+    fallback_seconds : float
+        For how long at most, the starts and the chains each.
     """
 
     starts: int = 16
     learned_draws: int = 256
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     prior: str = "targets"
+    fallbacks: bool = True
+    fallback_starts: int = 48
+    fallback_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         if self.starts < 1 or self.learned_draws < 1:
             raise LabelingError(
                 f"starts = {self.starts} and learned_draws = {self.learned_draws}: at least 1 of each is needed."
+            )
+        if self.fallback_starts < 1 or not self.fallback_seconds > 0:
+            raise LabelingError(
+                f"fallback_starts = {self.fallback_starts} and fallback_seconds = {self.fallback_seconds:g}: both must "
+                "be positive; fallbacks=False does without."
             )
 
 
@@ -144,10 +159,18 @@ def _rate_term(labeling: xr.Dataset, network: Network) -> RateTerm | None:
 
 def find_starts(density: FluxDensity, labeling, model: FluxModel | None, settings: QuantifySettings, rng):
     """Return starting points ``(start, parameter)``, and how many of them a posterior network proposed."""
-    space, count = density.space, settings.starts
-    starts = random_points(density, count, rng)
+    starts = random_points(density, settings.starts, rng)
     if model is None:
         return starts, 0
+    drawn = learned_points(density, labeling, model, settings, rng)
+    return with_learned(density, starts, drawn)
+
+
+def learned_points(
+    density: FluxDensity, labeling: xr.Dataset, model: FluxModel, settings: QuantifySettings, rng: np.random.Generator
+) -> np.ndarray:
+    """Return draws of a posterior network as points ``(draw, parameter)``; a weight that it does not know is zero."""
+    space = density.space
     z, y, w = model.draw(labeling, settings.learned_draws, int(rng.integers(2**31)))
     if settings.prior != "targets":  # the model speaks of the coordinates of the stated prior
         z = space.coordinates(flux_space(space.network).net(z))
@@ -155,11 +178,14 @@ def find_starts(density: FluxDensity, labeling, model: FluxModel | None, setting
     for k, name in enumerate(density.measurement.weight_names):
         if name in model.weight_names:
             own[:, k] = w[:, model.weight_names.index(name)]
-    drawn = np.concatenate([z, y, own], axis=1)
-    value = density.log_density(drawn)[0]
-    half = count // 2
-    starts[:half] = drawn[np.argsort(-value)[:half]]
-    return starts, half
+    return np.concatenate([z, y, own], axis=1)
+
+
+def with_learned(density: FluxDensity, starts: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, int]:
+    """Put the most probable draws of a network in the place of half of the starts; return starts and that half."""
+    half = len(starts) // 2
+    order = np.argsort(-density.log_density(drawn)[0])
+    return np.concatenate([drawn[order[:half]], starts[half:]]), half
 
 
 def random_points(density: FluxDensity, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 Learned start, exact refinement, exact sampling: a posterior network proposes where to look, Gauss-Newton steps on the
 exact simulation find the most probable fluxes, and many chains sample the exact posterior from there. The network never
-decides the answer, so without one the answer is the same, only later.
+decides the answer, so without one the answer is the same, only later. A doubtful first answer is sought again from more
+starts without the network, and chains that disagree go on; the verdict says so.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +20,19 @@ from fluxkit.inference.comparison import Estimates
 from fluxkit.inference.compiled_density import compiled
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
+from fluxkit.inference.fallback import sample_longer, search_wider
 from fluxkit.inference.problem import (
     QuantifySettings,
     build_density,
     choose_model,
-    find_starts,
+    learned_points,
     random_points,
     samples_of,
+    with_learned,
 )
 from fluxkit.inference.refinement import Refined, refine, search
 from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
+from fluxkit.inference.training_cloud import compare_with_training
 from fluxkit.labeling.rates import Rates, with_rates
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
@@ -123,13 +128,78 @@ def _quantify_one(
 ) -> FluxEstimate:
     rng = np.random.default_rng(seed)
     density = build_density(labeling, network, settings.prior)
-    tell("starts", 0.0)
-    starts, learned = find_starts(density, labeling, model, settings, rng)
-    tell("refinement", 0.05)
-    refined = search(density, starts)
+    best = find_best(density, labeling, model, settings, rng, tell)
+    refined, remarks = best.refined, list(best.remarks)
     tell("chains", 0.15)
-    chains = sample_posterior(density, refined, settings.sampler, rng, lambda s, f: tell(s, 0.2 + 0.8 * f))
-    return assemble(density, labeling, name, refined, chains, rng, {"learned_starts": float(learned)})
+    chains = sample_posterior(density, refined, settings.sampler, rng, lambda s, f: tell(s, 0.2 + 0.6 * f))
+    if settings.fallbacks:
+        chains, longer = sample_longer(density, chains, settings, rng, lambda s, f: tell(s, 0.8 + 0.2 * f))
+        remarks = remarks + longer
+    extra = {"learned_starts": float(best.learned)}
+    if model is not None and best.drawn is not None:
+        distance, found = compare_with_training(labeling, network, model.card, best.drawn, chains.draws)
+        extra["network_distance"], remarks = distance, remarks + found
+    return assemble(density, labeling, name, refined, chains, rng, extra, tuple(remarks))
+
+
+@dataclass(frozen=True, eq=False)
+class BestFit:
+    """The most probable points, and how they were found.
+
+    Parameters
+    ----------
+    refined : Refined
+        Refined points, best first.
+    learned : int
+        How many starts a posterior network proposed.
+    drawn : numpy.ndarray or None
+        Its draws, shape ``(draw, parameter)``.
+    remarks : tuple of str
+        What was done beside because a first fit was doubtful.
+    """
+
+    refined: Refined
+    learned: int
+    drawn: np.ndarray | None
+    remarks: tuple[str, ...]
+
+
+def find_best(
+    density: FluxDensity,
+    labeling: xr.Dataset,
+    model: FluxModel | None,
+    settings: QuantifySettings,
+    rng: np.random.Generator,
+    tell: Progress = lambda stage, fraction: None,
+) -> BestFit:
+    """Find the most probable fluxes: learned starts, refinement, and more starts where the fit is doubtful.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    labeling : xarray.Dataset
+        The data that it is of.
+    model : FluxModel or None
+        A posterior network that proposes starts.
+    settings : QuantifySettings
+        How thoroughly to look.
+    rng : numpy.random.Generator
+        Source of randomness.
+    tell : callable
+        Called with a stage and the fraction of the work done.
+    """
+    tell("starts", 0.0)
+    starts, learned, drawn = random_points(density, settings.starts, rng), 0, None
+    if model is not None:
+        drawn = learned_points(density, labeling, model, settings, rng)
+        starts, learned = with_learned(density, starts, drawn)
+    tell("refinement", 0.05)
+    refined, remarks = search(density, starts), []
+    if settings.fallbacks:
+        tell("more starts", 0.1)
+        refined, remarks = search_wider(density, labeling, refined, drawn, settings, rng)
+    return BestFit(refined, learned, drawn, tuple(remarks))
 
 
 def sample_posterior(

@@ -1,17 +1,23 @@
 """The verdict: when to trust an estimate, in plain words when not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from fluxkit.inference.estimate import Verdict
+from fluxkit.inference.fit_tests import BUDGET, FitTest
 from fluxkit.labeling.isotopologues import isotopologue_names
 
-P_VALUE = 0.01
+P_VALUE = BUDGET["whole"]
 TOO_GOOD = 0.99
 """Above this probability of a larger chi-square the data fit better than their stated errors allow."""
 RHAT = 1.05
 EFFECTIVE_DRAWS = 100.0
 RESIDUAL = 5.0
+PREDICTIVE = 0.002
+"""Below this posterior predictive p-value, which is conservative, the draws do not explain the data."""
+_NAMED_FAULTS = 3
 _POOLED = (
     "; the errors of the {} pooled replicates count as shared, so that their mean keeps them; if they are "
     "independent, state the sd of the mean"
@@ -19,7 +25,13 @@ _POOLED = (
 
 
 def judge(
-    ssr: float, freedom: float, p_value: float, diagnostics: dict[str, float], fit: xr.Dataset, replicates: int = 1
+    ssr: float,
+    freedom: float,
+    p_value: float,
+    diagnostics: dict[str, float],
+    fit: xr.Dataset,
+    replicates: int = 1,
+    tests: Sequence[FitTest] = (),
 ) -> Verdict:
     """Judge an estimate by its fit and its chains.
 
@@ -28,18 +40,22 @@ def judge(
     ssr, freedom, p_value : float
         Chi-square at the best point, its degrees of freedom, and its tail probability.
     diagnostics : dict of str to float
-        ``rhat_max``, ``ess_min``.
+        ``rhat_max``, ``ess_min``, ``largest_residual`` and, where known, ``predictive_p_value``.
     fit : xarray.Dataset
         With ``residual``, ``fragment``, ``mass_shift`` and, where isotopes are told apart, ``isotopes``.
     replicates : int
         How many replicates were pooled.
+    tests : sequence of FitTest
+        Tests of parts of the fit and of the usual faults.
 
     Returns
     -------
     Verdict
-        Not trusted if chi-square is improbable (p < 0.01), a residual exceeds 5 sd, or the chains disagree
-        (R-hat above 1.05, fewer than 100 effective draws). A chi-square that is too small (p > 0.99) is remarked on:
-        it says that the stated errors are too wide, so the intervals are, but nothing against the fluxes.
+        Not trusted if chi-square is improbable, one of the tests fails, a residual exceeds 5 sd, the draws do not
+        predict the data, or the chains disagree (R-hat above 1.05, fewer than 100 effective draws). The tests of the
+        fit share out a few per cent of false alarms (:data:`fluxkit.inference.fit_tests.BUDGET`). A chi-square that
+        is too small (p > 0.99) is remarked on: it says that the stated errors are too wide, so the intervals are, but
+        nothing against the fluxes.
     """
     reasons, remarks = [], []
     if freedom <= 0:
@@ -58,6 +74,13 @@ def judge(
     largest = diagnostics["largest_residual"]
     if largest > RESIDUAL:
         reasons.append(f"one value lies {largest:.1f} sd off ({_worst(fit, 1)}); check this ion, or mask it")
+    reasons += _failed(tests, already=largest > RESIDUAL)
+    predictive = diagnostics.get("predictive_p_value", 1.0)
+    if predictive < PREDICTIVE and p_value >= P_VALUE:
+        reasons.append(
+            f"data simulated from the draws are nearly always nearer to them than the measured ones (posterior "
+            f"predictive p = {predictive:.1g}); check the errors of the data and the network"
+        )
     mixed = diagnostics["rhat_max"] <= RHAT and diagnostics["ess_min"] >= EFFECTIVE_DRAWS
     if not mixed:  # chains that never moved have no R-hat at all
         reasons.append(
@@ -65,6 +88,17 @@ def judge(
             "effective draws); sample longer"
         )
     return Verdict(not reasons, tuple(reasons), tuple(remarks))
+
+
+def _failed(tests: Sequence[FitTest], already: bool) -> list[str]:
+    """Return the findings of failed tests, the most improbable first; one large fault fails many tests."""
+    failed = sorted((each for each in tests if each.failed), key=lambda each: (each.p_value, -each.size))
+    if already:
+        failed = [each for each in failed if each.family != "values"]
+    said = [each.finding for each in failed[:_NAMED_FAULTS]]
+    if len(failed) > _NAMED_FAULTS:
+        said[-1] += f" ({len(failed) - _NAMED_FAULTS} more tests fail, as they do when one fault is large)"
+    return said
 
 
 def _worst(fit: xr.Dataset, count: int = 3) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from fluxkit.inference.fit_tests import BUDGET, FitTest
 from fluxkit.inference.trust import judge
 
 GOOD = {"rhat_max": 1.01, "ess_min": 500.0, "largest_residual": 2.0}
@@ -58,3 +59,31 @@ def test_chains_that_disagree_or_never_moved_are_not_trusted(chains):
     verdict = judge(40.0, 45.0, 0.7, {**GOOD, **chains}, fit(0.1, 0.1, 0.1, 0.1))
     assert not verdict.trusted
     assert "sample longer" in str(verdict)
+
+
+def outcome(family, p_value, finding):
+    return FitTest(family, p_value, 5.0, finding)
+
+
+def test_failed_tests_are_reasons_the_most_improbable_first_and_passed_ones_are_not():
+    tests = [
+        outcome("parts", 1e-3, "the part"),
+        outcome("purity", 1e-6, "the purity"),
+        outcome("exchange", BUDGET["exchange"], "just not"),
+    ]
+    verdict = judge(40.0, 45.0, 0.7, GOOD, fit(1.0, -1.0, 0.5, np.nan), tests=tests)
+    assert not verdict.trusted
+    assert verdict.reasons == ("the purity", "the part")
+
+
+def test_one_large_fault_that_fails_many_tests_does_not_make_a_long_list():
+    tests = [outcome(family, 1e-9 * (i + 1), family) for i, family in enumerate(BUDGET)]
+    reasons = judge(120.0, 45.0, 1e-8, GOOD, fit(1.0, -4.5, np.nan, 3.0), tests=tests).reasons
+    assert len(reasons) == 4
+    assert reasons[-1].endswith(f"({len(BUDGET) - 3} more tests fail, as they do when one fault is large)")
+
+
+def test_draws_that_do_not_predict_the_data_are_not_trusted():
+    verdict = judge(40.0, 45.0, 0.7, {**GOOD, "predictive_p_value": 1e-4}, fit(1.0, -1.0, 0.5, np.nan))
+    assert not verdict.trusted
+    assert "posterior predictive p = 0.0001" in str(verdict)

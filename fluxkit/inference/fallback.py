@@ -1,0 +1,150 @@
+"""What is done when a first answer is doubtful: more starts without the learned network, then longer chains."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from fluxkit.inference.chi_square import chi_square
+from fluxkit.inference.compiled_density import compiled
+from fluxkit.inference.density import FluxDensity
+from fluxkit.inference.fit_tests import BUDGET, fit_tests
+from fluxkit.inference.problem import QuantifySettings, random_points
+from fluxkit.inference.refinement import Refined, search
+from fluxkit.inference.sampling import Chains, sample_chains
+from fluxkit.inference.training_cloud import FAR, distance_from_network
+from fluxkit.inference.trust import EFFECTIVE_DRAWS, RHAT
+
+_SAME = 2.0
+"""Points whose minus log posterior differs by less count as one best fit."""
+_BATCH = 16
+
+
+def doubts(density: FluxDensity, labeling: xr.Dataset, refined: Refined, drawn: np.ndarray | None) -> list[str]:
+    """Return why the best of the refined points may not be the best fit, in plain words.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    labeling : xarray.Dataset
+        The data that it is of.
+    refined : Refined
+        Refined points.
+    drawn : numpy.ndarray or None
+        Draws of the posterior network that proposed starts, shape ``(draw, parameter)``.
+    """
+    found = []
+    _, freedom, p_value, _ = chi_square(density, refined)
+    if freedom > 0 and p_value < BUDGET["whole"]:
+        found.append(f"the fit was improbable (p = {p_value:.1g})")
+    elif any(each.failed for each in fit_tests(density, labeling, refined)):
+        found.append("a test of the fit failed")
+    if len(refined.objective) > 1 and refined.objective[1] - refined.objective[0] >= _SAME:
+        found.append(f"only one of {len(refined.objective)} refined starts reached the best fit")
+    if drawn is not None and distance_from_network(drawn, refined.points[:1]) > FAR:
+        found.append("the best fit lies far from what the learned network expected")
+    return found
+
+
+def search_wider(
+    density: FluxDensity,
+    labeling: xr.Dataset,
+    refined: Refined,
+    drawn: np.ndarray | None,
+    settings: QuantifySettings,
+    rng: np.random.Generator,
+) -> tuple[Refined, list[str]]:
+    """Search from many more starts where the best fit is doubtful, all from the prior, none from a network.
+
+    Parameters
+    ----------
+    density, labeling, refined, drawn
+        As in :func:`doubts`.
+    settings : QuantifySettings
+        How many starts, and for how long.
+    rng : numpy.random.Generator
+        Draws the starts.
+
+    Returns
+    -------
+    refined : Refined
+        The points so far and the new ones, best first.
+    remarks : list of str
+        What was done and why; empty where nothing was.
+    """
+    why = doubts(density, labeling, refined, drawn)
+    if not why:
+        return refined, []
+    begin, tried, joined = time.perf_counter(), 0, refined
+    while tried < settings.fallback_starts and time.perf_counter() - begin < settings.fallback_seconds:
+        count = min(_BATCH, settings.fallback_starts - tried)
+        joined = _merged(joined, search(density, random_points(density, count, rng)))
+        tried += count
+    before, after = (chi_square(density, each)[0] for each in (refined, joined))
+    better = refined.objective[0] - joined.objective[0] >= _SAME
+    outcome = (
+        f"a better fit was found, chi-square {after:.0f} instead of {before:.0f}"
+        if better
+        else (f"the best fit stayed, at chi-square {after:.0f}")
+    )
+    return joined, [f"{' and '.join(why)}, so {tried} more starts from the prior alone were tried: {outcome}"]
+
+
+def _merged(first: Refined, second: Refined) -> Refined:
+    order = np.argsort(np.concatenate([first.objective, second.objective]), kind="stable")
+    parts = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])[order]
+        for name in ("points", "objective", "precision", "data_precision")
+    }
+    return Refined(**parts, iterations=first.iterations + second.iterations)
+
+
+def converged(chains: Chains) -> bool:
+    """Return whether chains agree well enough for the verdict."""
+    return bool(chains.rhat.max() <= RHAT and chains.effective_draws.min() >= EFFECTIVE_DRAWS)
+
+
+def sample_longer(
+    density: FluxDensity, chains: Chains, settings: QuantifySettings, rng: np.random.Generator, tell
+) -> tuple[Chains, list[str]]:
+    """Sample on from where chains that have not converged ended, with the metric that they found.
+
+    Parameters
+    ----------
+    density : FluxDensity
+        The posterior.
+    chains : Chains
+        What was sampled so far.
+    settings : QuantifySettings
+        For how long.
+    rng : numpy.random.Generator
+        Source of randomness.
+    tell : callable
+        Called with a stage and the fraction of the time used.
+
+    Returns
+    -------
+    chains : Chains
+        The new draws alone, where they agree better: the old ones then were warm-up.
+    remarks : list of str
+        What was done; empty where nothing was.
+    """
+    if converged(chains):
+        return chains, []
+    space, sampler = density.space, settings.sampler
+    longer = replace(
+        sampler, seconds=settings.fallback_seconds, windows=sampler.windows[-2:], max_draws=4 * sampler.max_draws
+    )
+    pooled = chains.draws.reshape(-1, density.size)
+    covariance = np.cov(pooled.T) + 1e-9 * np.eye(density.size)
+    target = compiled(density) or density.log_density
+    start = np.ascontiguousarray(chains.draws[:, -1])
+    more = sample_chains(target, space.walls, space.offsets, start, covariance, longer, rng, tell)
+    before = f"R-hat {chains.rhat.max():.2f}, {chains.effective_draws.min():.0f} effective draws"
+    after = f"R-hat {more.rhat.max():.2f}, {more.effective_draws.min():.0f}"
+    better = bool(not more.rhat.max() >= chains.rhat.max())
+    remark = f"the chains had not converged after {chains.seconds:.0f} s ({before}), so they were sampled on for "
+    remark += f"{more.seconds:.0f} s ({after})" + ("" if better else "; the first draws agree better and were kept")
+    return (more if better else chains), [remark]
