@@ -136,10 +136,12 @@ def work_layout(tape: Tape) -> Layout:
     return Layout(places, tuple(starts), top)
 
 
-def emit_object(tape: Tape, dtype: str) -> bytes:
+def emit_object(tape: Tape, dtype: str, lanes: int | None = None) -> bytes:
     """Return the object code of a tape.
 
-    Its function ``run`` is described at ``_Writer._driver``; ``work_size`` counts the places of the work array.
+    Its function ``run`` is described at ``_Writer._driver``; ``run_work`` runs a group of lanes whose inputs stand in
+    the work array already; ``work_size`` counts the places of the work array, ``output_place`` says where an output
+    begins.
 
     Parameters
     ----------
@@ -147,23 +149,24 @@ def emit_object(tape: Tape, dtype: str) -> bytes:
         The program.
     dtype : {"float64", "float32"}
         Precision.
+    lanes : int, optional
+        States in one group of lanes, a power of two; what fills a register by default.
 
     Raises
     ------
     RuntimeError
         LLVM refuses the code: that of llvmlite before 0.45 does.
     """
-    module = llvm.parse_assembly(_Writer(tape, dtype).text())
+    module = llvm.parse_assembly(_Writer(tape, dtype, lanes or lane_count(dtype)).text())
     return _target_machine(tape.effort).emit_object(module)
 
 
 class _Writer:
     """Writes the LLVM assembly of a tape."""
 
-    def __init__(self, tape: Tape, dtype: str):
-        self.tape, self.dtype = tape, dtype
+    def __init__(self, tape: Tape, dtype: str, lanes: int):
+        self.tape, self.dtype, self.lanes = tape, dtype, lanes
         self.scalar = _TYPES[dtype][0]
-        self.lanes = lane_count(dtype)
         self.vector = f"<{self.lanes} x {self.scalar}>"
         self.layout = work_layout(tape)
         self.stored: dict[int, list[int]] = {}  # slot of an operation -> its places among the outputs
@@ -177,9 +180,9 @@ class _Writer:
         parts = [self._chunk(number, each) for number, each in enumerate(ranges)]
         fixed = sum(1 for each in ranges if each.start < self.tape.fixed)
         driver = self._driver(range(fixed), range(fixed, len(ranges)))
-        size = f"define i64 @work_size() {{\nret i64 {self.layout.size}\n}}"
         functions = lanes.lane_functions(self.lanes, self.scalar)
-        return "\n".join([self._declarations(), functions, *parts, driver, self._packed_driver(), size])
+        others = [self._packed_driver(), self._work_driver(len(ranges)), self._measures()]
+        return "\n".join([self._declarations(), functions, *parts, driver, *others])
 
     def _declarations(self) -> str:
         v = self.vector
@@ -306,6 +309,25 @@ ret i64 %any
 {body}
 %result = call i64 @run({arguments})
 ret i64 %result
+}}"""
+
+    def _work_driver(self, chunks: int) -> str:
+        """Return ``i64 run_work(i64 address)``: every chunk, on a work array at an address that holds the inputs."""
+        calls = "\n".join(f"call void @chunk{k}(ptr %w)" for k in range(chunks))
+        return f"define i64 @run_work(i64 %address) {{\n%w = inttoptr i64 %address to ptr\n{calls}\nret i64 0\n}}"
+
+    def _measures(self) -> str:
+        """Return ``work_size`` and ``output_place``."""
+        starts = self.layout.outputs
+        listed = ", ".join(f"i64 {each}" for each in starts)
+        return f"""@starts = internal constant [{len(starts)} x i64] [{listed}]
+define i64 @work_size() {{
+ret i64 {self.layout.size}
+}}
+define i64 @output_place(i64 %k) {{
+%p = getelementptr i64, ptr @starts, i64 %k
+%v = load i64, ptr %p
+ret i64 %v
 }}"""
 
     def _carry(self, name: str, side: str, k: int, width: int, place: int) -> str:

@@ -28,20 +28,26 @@ class Kernel:
         ``"float64"`` or ``"float32"``.
     code : bytes
         Its object code.
+    lanes : int, optional
+        States in one group of lanes, as the code was made.
     """
 
-    def __init__(self, tape: Tape, dtype: str, code: bytes):
+    def __init__(self, tape: Tape, dtype: str, code: bytes, lanes: int | None = None):
         from llvmlite import binding as llvm
 
-        from fluxkit.emu.compiler import lane_count, new_engine, vector_bytes
+        from fluxkit.emu.compiler import lane_count, new_engine
 
-        self.lanes = lane_count(dtype)
-        self._alignment = vector_bytes()
+        self.lanes = lanes or lane_count(dtype)
+        self._alignment = self.lanes * np.dtype(dtype).itemsize
         self._engine = new_engine()
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
-        work_size = ctypes.CFUNCTYPE(ctypes.c_int64)(self._engine.get_function_address("work_size"))
-        self._scratch_size = work_size() * self._alignment
+        self._work_size = ctypes.CFUNCTYPE(ctypes.c_int64)(self._engine.get_function_address("work_size"))()
+        self._scratch_size = self._work_size * self._alignment
+        place = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(self._engine.get_function_address("output_place"))
+        self.output_places: list[int] = [place(k) for k in range(len(tape.outputs))]
+        self.input_places: list[int] = [sum(tape.inputs[:k]) for k in range(len(tape.inputs))]
+        self.work_address: int = self._engine.get_function_address("run_work")
         count = len(tape.inputs) + len(tape.outputs)
         self._can_resume = tape.fixed > 0 and len(tape.inputs) > 1
         types = [*[ctypes.c_int64] * 3, ctypes.c_void_p, *[ctypes.c_void_p, ctypes.c_int64] * count]
@@ -69,6 +75,20 @@ class Kernel:
         rows = [(_address(each), each.shape[1] if len(each) > 1 else 0) for each in (*inputs, *outputs)]
         memory[:count] = [0, states, 0, scratch, *chain.from_iterable(rows)]
         return memory
+
+    def work_array(self) -> np.ndarray:
+        """Return a work array for compiled code that calls :attr:`work_address` with its address.
+
+        Returns
+        -------
+        numpy.ndarray
+            Zeros, shape ``(place, lane)``: inputs from :attr:`input_places` on, which a run leaves as they are, and
+            outputs from :attr:`output_places` on.
+        """
+        size = np.dtype(self._dtype).itemsize
+        memory = np.zeros(self._work_size * self.lanes + self._alignment // size, dtype=self._dtype)
+        skipped = -_address(memory) % self._alignment // size
+        return memory[skipped : skipped + self._work_size * self.lanes].reshape(self._work_size, self.lanes)
 
     def run_one(self, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], bool]:
         """Run one state; its arguments stay packed in arrays of this thread, which spares half of the time.
@@ -128,11 +148,11 @@ class Kernel:
 
 
 class _Compiled:
-    """What this process knows of one tape: its machine code by dtype, made by one thread at a time."""
+    """What this process knows of one tape: its machine code by dtype and lanes, made by one thread at a time."""
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.kernels: dict[str, Kernel | None] = {}
+        self.kernels: dict[tuple[str, int | None], Kernel | None] = {}
 
 
 _KNOWN: WeakKeyDictionary[Tape, _Compiled] = WeakKeyDictionary()
@@ -161,7 +181,7 @@ def _address(array: np.ndarray) -> int:
     return address
 
 
-def kernel(tape: Tape, dtype: str) -> Kernel | None:
+def kernel(tape: Tape, dtype: str, lanes: int | None = None) -> Kernel | None:
     """Return the compiled form of a tape, or None where this machine cannot compile.
 
     The code is looked up in this process, then on disk (see :func:`fluxkit.emu.cache.cache_folder`), and else compiled.
@@ -173,19 +193,22 @@ def kernel(tape: Tape, dtype: str) -> Kernel | None:
         The program.
     dtype : str
         ``"float64"`` or ``"float32"``.
+    lanes : int, optional
+        States in one group of lanes, a power of two; what fills a register by default.
     """
     known = _KNOWN.get(tape)
     if known is None:
         with _GUARD:
             known = _KNOWN.setdefault(tape, _Compiled())
-    if dtype not in known.kernels:
+    key = (dtype, lanes)
+    if key not in known.kernels:
         with known.lock:
-            if dtype not in known.kernels:
-                known.kernels[dtype] = _load(tape, dtype)
-    return known.kernels[dtype]
+            if key not in known.kernels:
+                known.kernels[key] = _load(tape, dtype, lanes)
+    return known.kernels[key]
 
 
-def _load(tape: Tape, dtype: str) -> Kernel | None:
+def _load(tape: Tape, dtype: str, lanes: int | None) -> Kernel | None:
     if os.environ.get("FLUXKIT_ENGINE") == "interpreter":
         return None
     try:
@@ -193,15 +216,15 @@ def _load(tape: Tape, dtype: str) -> Kernel | None:
             from fluxkit.emu.compiler import compiler_name, emit_object
 
             compiler = compiler_name()
-        name = hashlib.sha256(f"{tape.digest} {dtype} {compiler}".encode()).hexdigest()
+        name = hashlib.sha256(f"{tape.digest} {dtype} {lanes or ''} {compiler}".encode()).hexdigest()
         folder = cache_folder()
         code = read_program(folder, name)
         if code is None:
             with _LLVM:
-                code = emit_object(tape, dtype)
+                code = emit_object(tape, dtype, lanes)
             write_program(folder, name, code)
         with _LLVM:
-            return Kernel(tape, dtype, code)
+            return Kernel(tape, dtype, code, lanes)
     except (ImportError, OSError, RuntimeError) as reason:
         _warn(reason)
         return None

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.errors import LabelingError
-from fluxkit.inference.trajectory_kernels import Metric, drift
+from fluxkit.inference.chains import ChainState, Density, Trajectories
+from fluxkit.inference.convergence import agree, diagnose
 
-Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``.
-
-One with a method ``leapfrog`` takes its own steps, as :class:`fluxkit.inference.compiled_density.CompiledDensity` does.
-"""
+_BLOCK = 5
+"""Trajectories between two changes of the step size in warm-up."""
 
 
 @dataclass(frozen=True)
@@ -95,84 +93,47 @@ class Chains:
 
 
 class _Ensemble:
-    """The moving state of all chains: positions, densities, gradients, metric and step size."""
+    """All chains with their metric and step size."""
 
-    def __init__(self, density: Density, walls: np.ndarray, offsets: np.ndarray, start: np.ndarray, rng):
-        self.density, self.walls, self.offsets, self.rng = density, walls, offsets, rng
-        self.bounded = walls.shape[1]
-        self.position = start.copy()
-        self.log_density, self.gradient = density(self.position)
-        self.gradients = len(start)
+    def __init__(self, state: ChainState, covariance: np.ndarray, rng: np.random.Generator):
+        self.state, self.rng = state, rng
+        self.metric = state.metric(covariance)
+        self.gradients = len(state.position)
         self.step = 0.1
         self.acceptance = 1.0
 
-    def set_metric(self, covariance: np.ndarray) -> None:
-        """Whiten by the Cholesky factor of a covariance, shape ``(parameter, parameter)``."""
-        ridge = 1e-9 * np.trace(covariance) / len(covariance)
-        factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
-        normals = self.walls @ factor[: self.bounded]
-        self.metric = Metric(factor, normals, normals @ normals.T)
-
-    def _leapfrog(self, position: np.ndarray, velocity: np.ndarray, step: np.ndarray, steps: int):
-        """Take steps in place; return log density and gradient at the end."""
-        compiled = getattr(self.density, "leapfrog", None)
-        if compiled is not None:
-            return compiled(position, velocity, self.gradient, step, steps, self.metric)
-        metric, log_density, gradient = self.metric, self.log_density, self.gradient
-        velocity += 0.5 * step[:, None] * (gradient @ metric.factor)
-        for i in range(steps):
-            speed = velocity @ metric.normals.T
-            gap = self.offsets - position[:, : self.bounded] @ self.walls.T
-            drift(position, velocity, step, speed, gap, *metric)
-            log_density, gradient = self.density(position)
-            half = 0.5 if i == steps - 1 else 1.0
-            velocity += half * step[:, None] * (gradient @ metric.factor)
-        return log_density, gradient
-
-    def trajectory(self, steps: int, jitter: np.ndarray) -> np.ndarray:
-        """Move every chain along one trajectory and accept or reject; return the acceptance probabilities."""
-        step = self.step * jitter
-        position = self.position.copy()
-        velocity = self.rng.standard_normal(position.shape)
-        energy = self.log_density - 0.5 * np.einsum("kp,kp->k", velocity, velocity)
-        log_density, gradient = self._leapfrog(position, velocity, step, steps)
-        self.gradients += steps * len(position)
-        with np.errstate(invalid="ignore", over="ignore"):
-            change = log_density - 0.5 * np.einsum("kp,kp->k", velocity, velocity) - energy
-        inside = (position[:, : self.bounded] @ self.walls.T <= self.offsets + 1e-9).all(axis=1)
-        probability = np.where(
-            np.isfinite(change) & inside, np.exp(np.minimum(np.nan_to_num(change, nan=-1e9), 0.0)), 0.0
-        )
-        accept = self.rng.random(len(position)) < probability
-        self.position = np.where(accept[:, None], position, self.position)
-        self.gradient = np.where(accept[:, None], gradient, self.gradient)
-        self.log_density = np.where(accept, log_density, self.log_density)
-        return probability
-
     def advance(self, count: int, length: float, gain: float = 0.0, target: float = 0.85):
-        """Run trajectories; with a gain the step size adapts. Return draws and log densities."""
-        draws = np.empty((count, *self.position.shape))
-        densities = np.empty((count, len(self.position)))
-        accepted = 0.0
-        for i in range(count):
-            reach = length * self.rng.uniform(0.2, 1.0)
-            factor = 0.3 if self.rng.random() < 0.1 else 1.0
-            jitter = factor * self.rng.uniform(0.7, 1.3, len(self.position))
-            steps = int(np.clip(round(reach / (self.step * factor)), 1, 400))
-            probability = self.trajectory(steps, jitter).mean()
-            accepted += probability
+        """Run trajectories; with a gain the step size adapts after every few. Return draws and log densities."""
+        blocks = [min(_BLOCK if gain else count, count - i) for i in range(0, count, _BLOCK if gain else count)]
+        parts = []
+        for each in blocks:
+            parts.append(self.state.run(self._plan(each, length), self.metric))
             if gain:
-                self.step = float(np.clip(self.step * np.exp(gain * (probability - target)), 1e-4, 2.0))
-            draws[i], densities[i] = self.position, self.log_density
-        self.acceptance = accepted / max(count, 1)
-        return draws, densities
+                miss = (parts[-1][2].mean(axis=1) - target).sum()
+                self.step = float(np.clip(self.step * np.exp(gain * miss), 1e-4, 2.0))
+        draws, values, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
+        self.acceptance = float(probabilities.mean())
+        return draws, values
+
+    def _plan(self, count: int, length: float) -> Trajectories:
+        """Draw what some trajectories need: lengths, steps, momenta and chances."""
+        chains, size = self.state.position.shape
+        reach = length * self.rng.uniform(0.2, 1.0, count)
+        factor = np.where(self.rng.random(count) < 0.1, 0.3, 1.0)
+        steps = np.clip(np.round(reach / (self.step * factor)), 1, 400).astype(np.int64)
+        step = self.step * factor[:, None] * self.rng.uniform(0.7, 1.3, (count, chains))
+        self.gradients += int(steps.sum()) * chains
+        return Trajectories(
+            self.rng.standard_normal((count, chains, size)), self.rng.random((count, chains)), step, steps
+        )
 
     def rescue(self) -> np.ndarray:
         """Overwrite chains far below the others (warm-up only); return which."""
-        lost = ~np.isfinite(self.log_density) | (self.log_density < np.median(self.log_density) - 30)
+        state = self.state
+        lost = ~np.isfinite(state.value) | (state.value < np.median(state.value) - 30)
         if lost.any() and not lost.all():
             source = self.rng.choice(np.flatnonzero(~lost), lost.sum())
-            for array in (self.position, self.gradient, self.log_density):
+            for array in (state.position, state.gradient, state.value):
                 array[lost] = array[source]
         return lost
 
@@ -208,8 +169,7 @@ def sample_chains(
     """
     begin = time.perf_counter()
     tell = progress or (lambda stage, fraction: None)
-    ensemble = _Ensemble(density, walls, offsets, start, rng)
-    ensemble.set_metric(covariance)
+    ensemble = _Ensemble(ChainState(density, walls, offsets, start), covariance, rng)
     _warm_up(ensemble, covariance, settings, begin, tell)
     draws, densities, passes, checked = [], [], 0, 0
     total, next_check, acceptance = 0, 100, []
@@ -221,9 +181,12 @@ def sample_chains(
         total += 20
         tell("sampling", min(1.0, (time.perf_counter() - begin) / settings.seconds))
         if total >= next_check:
-            rhat, effective = diagnose(np.concatenate(draws).swapaxes(0, 1))
-            passes = passes + 1 if _passes(rhat, effective, settings) else 0
-            next_check, checked = int(total * 1.15) + 1, total
+            so_far = np.concatenate(draws).swapaxes(0, 1)
+            next_check, passed = int(total * 1.15) + 1, False
+            if agree(so_far, settings.rhat):
+                rhat, effective = diagnose(so_far)
+                passed, checked = _passes(rhat, effective, settings), total
+            passes = passes + 1 if passed else 0
             if passes >= 2:
                 break
     if not draws:
@@ -263,28 +226,7 @@ def _warm_up(ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSetti
         weight = len(pooled) / 10
         guess = 100.0 / (k + 1) ** 2
         covariance = (weight * np.cov(pooled.T) + guess * covariance) / (weight + guess)
-        ensemble.set_metric(covariance)
+        ensemble.metric = ensemble.state.metric(covariance)
         previous = kept
         tell("warm-up", min(1.0, (time.perf_counter() - begin) / settings.seconds))
     ensemble.advance(25, 0.5, gain=0.1, target=settings.target_acceptance)
-
-
-def diagnose(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rank-normalised split R-hat and bulk effective sample size of each parameter.
-
-    Parameters
-    ----------
-    draws : numpy.ndarray
-        Shape ``(chain, draw, parameter)``.
-
-    Returns
-    -------
-    rhat, effective_draws : numpy.ndarray
-        Shape ``(parameter,)``.
-    """
-    from arviz_stats.base.array import array_stats
-
-    columns = [draws[..., i] for i in range(draws.shape[-1])]
-    rhat = [array_stats.rhat(each, chain_axis=0, draw_axis=1) for each in columns]
-    effective = [array_stats.ess(each, chain_axis=0, draw_axis=1) for each in columns]
-    return np.array(rhat, dtype=float), np.array(effective, dtype=float)

@@ -159,12 +159,24 @@ class Likelihood:
         """
         return self._run(self._tapes.tangent, fluxes[None], weights[None], directions)[0]
 
-    def gradient_code(self) -> Kernel | None:
-        """Return the machine code of :meth:`log_likelihood`, or None where it cannot be made here."""
-        return kernel(self._tapes.gradient, "float64")
+    def gradient_code(self, dtype: str, lanes: int) -> Kernel | None:
+        """Return the machine code of :meth:`log_likelihood`, or None where it cannot be made here.
 
-    def gradient_inputs(self, fluxes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
-        """Return the input arrays of :meth:`gradient_code` for arrays of fluxes and weights."""
+        Parameters
+        ----------
+        dtype : str
+            ``"float64"`` or ``"float32"``.
+        lanes : int
+            States in one group of lanes.
+        """
+        return kernel(self._tapes.gradient, dtype, lanes)
+
+    def residual_code(self) -> Kernel | None:
+        """Return the machine code of :meth:`residuals` in double precision, as :meth:`gradient_code` does."""
+        return kernel(self._tapes.residuals, "float64")
+
+    def inputs(self, fluxes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+        """Return the input arrays of the programs for arrays of fluxes and weights."""
         inputs, data = self._shared
         return [fluxes, inputs, weights, data]
 
