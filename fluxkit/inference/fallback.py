@@ -19,6 +19,8 @@ from fluxkit.inference.trust import EFFECTIVE_DRAWS, RHAT
 _SAME = 2.0
 """Points whose minus log posterior differs by less count as one best fit."""
 _BATCH = 16
+_TIMES = 3.0
+"""Longest second sampling, in multiples of the first: who allows little time does not want to wait for more."""
 
 
 def doubts(density: FluxDensity, labeling: xr.Dataset, refined: Refined, drawn: np.ndarray | None) -> list[str]:
@@ -134,9 +136,8 @@ def sample_longer(
     if converged(chains):
         return chains, []
     space, sampler = density.space, settings.sampler
-    longer = replace(
-        sampler, seconds=settings.fallback_seconds, windows=sampler.windows[-2:], max_draws=4 * sampler.max_draws
-    )
+    seconds = min(settings.fallback_seconds, _TIMES * sampler.seconds)
+    longer = replace(sampler, seconds=seconds, windows=sampler.windows[-2:], max_draws=4 * sampler.max_draws)
     pooled = chains.draws.reshape(-1, density.size)
     covariance = np.cov(pooled.T) + 1e-9 * np.eye(density.size)
     target = compiled(density) or density.log_density

@@ -181,9 +181,10 @@ def _bounds(density: FluxDensity, refined: Refined) -> FitTest | None:
 
 
 def _say_peak(name: str, score: float, amount: float) -> str:
+    share = f"{amount:.1%}" if amount < 0.5 else "more than half"
     return (
-        f"a foreign peak seems to lie under {name} ({amount:.1%} of the fragment, {score:.1f} sd); check this ion for "
-        "an interference or something unlabeled, or mask it"
+        f"a foreign peak seems to lie under {name} ({share} of the fragment, {score:.1f} sd); check this ion for an "
+        "interference or something unlabeled, or mask it"
     )
 
 

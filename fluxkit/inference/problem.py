@@ -44,7 +44,8 @@ class QuantifySettings:
     fallback_starts : int
         How many more starts.
     fallback_seconds : float
-        For how long at most, the starts and the chains each.
+        For how long at most, the starts and the chains each; chains at most three times as long as the sampler's own
+        limit.
     """
 
     starts: int = 16
