@@ -9,20 +9,17 @@ fitted without noise, is what any test can see, so power is shown against both.
 """
 
 import argparse
-import json
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
-from multiprocessing import Manager
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from cases import DrawnCase, drawn_case
 from faults import KINDS, LEAST_SHIFT, Faulty, draw_fault
-from machine import describe_machine, processors, write_section
-from quantify import commit, take_processor
+from keeping import Kept
+from machine import write_section
 from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
@@ -46,15 +43,9 @@ def made_with(seed: int) -> dict:
     return {"version": fluxkit.__version__, "seed": seed, "budget": dict(BUDGET), "starts": FALLBACK_STARTS}
 
 
-def finished(path: Path, seed: int) -> dict[int, dict]:
-    """Return the kept results of the same version and settings, by case; of several the last."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [json.loads(line) for line in lines]
-    return {each["case"]: each for each in kept if each.get("made with") == made_with(seed)}
-
-
-def run_case(number: int, seed: int) -> dict:
+def run_case(key: str, seed: int) -> dict:
     """Judge one experiment set without a fault and with each kind; return what was found."""
+    number = int(key)
     case, rng = drawn_case(number, seed), np.random.default_rng([seed, number, 1])
     density = build_density(case.labeling, fluxkit.load_network("ccm"))
     begin, judged = time.perf_counter(), []
@@ -63,7 +54,9 @@ def run_case(number: int, seed: int) -> dict:
         for fault in [None] * REPEATS + [each for each in drawn_faults if each is not None]:
             judged.append(_judged(case, density, fault, rng))
     drawn = {"tracers": list(case.tracers), "noise": case.noise, "missing": case.missing, "data": len(density.known)}
-    return {"case": number, "seconds": time.perf_counter() - begin, **drawn, "judged": judged}
+    spent = time.perf_counter() - begin
+    flagged = ", ".join(each["kind"] for each in judged if each["flagged"])
+    return {"seconds": spent, **drawn, "judged": judged, "shown": f"{spent:.1f} s, flagged: {flagged}"}
 
 
 def _judged(case: DrawnCase, density: FluxDensity, fault: Faulty | None, rng: np.random.Generator) -> dict:
@@ -120,12 +113,13 @@ def summarise(results: list[dict], cases: int) -> str:
     clean, faulty = ([each for each in judged if (each["kind"] == CLEAN) == right] for right in (True, False))
     commits = sorted({each["commit"] for each in results} - {""})
     made = f", commit {', '.join(commits)} (+: with changes)" if commits else ""
+    machines = "; ".join(sorted({each["machine"] for each in results}))
     caveat = f"**Preliminary: {len(results)} of {cases} experiment sets.** " if len(results) < cases else ""
     alarms = sum(each["flagged"] for each in clean)
     lines = [
         f"{caveat}{len(results)} simulated experiment sets of ccm: 1 to 4 of its standard 13C tracers, sd 0.002 to "
         f"0.02, 0 to 60 % of the measurements missing, fluxes from the prior, seeds fixed in the script; "
-        f"{describe_machine()}{made}; {np.median([each['seconds'] for each in results]):.0f} s per set (median). "
+        f"{machines}{made}; {np.median([each['seconds'] for each in results]):.0f} s per set (median). "
         f"Each is judged {REPEATS} times without a fault, and once with each kind of fault of which a draw moves a "
         f"value by more than {LEAST_SHIFT:g} sd. Chains are not run: the tests of the fit do not need them; "
         f"a doubtful fit is sought from {FALLBACK_STARTS} more starts (48 in use). *Left* is "
@@ -188,39 +182,25 @@ def _share(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def run_missing(options) -> None:
-    """Run the cases that are not kept, and keep each as soon as it is finished."""
-    missing = sorted(set(range(options.cases)) - set(finished(options.keep, options.seed)))
-    options.keep.parent.mkdir(parents=True, exist_ok=True)
-    made = {"made with": made_with(options.seed), "commit": commit()}
-    numbers = Manager().Queue()
-    for each in processors() * options.workers:
-        numbers.put(each)
-    workers = ProcessPoolExecutor(options.workers, initializer=take_processor, initargs=(numbers,))
-    with workers as pool, options.keep.open("a", encoding="utf-8") as file:
-        for result in pool.map(run_case, missing, [options.seed] * len(missing)):
-            file.write(json.dumps(made | result) + "\n")
-            file.flush()
-            flags = ", ".join(f"{each['kind']} {'flagged' if each['flagged'] else '-'}" for each in result["judged"])
-            print(f"case {result['case']}: {result['seconds']:.1f} s: {flags}", flush=True)
-
-
 def main() -> None:
     """Run all cases, or those that are missing, and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=200, help="experiment sets")
     parser.add_argument("--seed", type=int, default=SEED, help="series of experiment sets; tune on another one")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--keep", type=Path, default=Path("results/benchmarks/verdict.jsonl"), help="finished cases")
     parser.add_argument("--no-run", action="store_true", help="write the section from the finished cases")
     parser.add_argument("--print", action="store_true", help="print the section instead of writing it to the page")
     options = parser.parse_args()
+    kept = Kept("verdict", made_with(options.seed))
+    keys = [f"{number:04d}" for number in range(options.cases)]
     if not options.no_run:
-        run_missing(options)
-    kept = finished(options.keep, options.seed)
-    results = [kept[case] for case in sorted(kept) if case < options.cases]
+        kept.run(partial(run_case, seed=options.seed), keys, options.workers)
+        if options.seed == SEED:
+            kept.pack()
+    lines = kept.lines()
+    results = [lines[key] for key in keys if key in lines]
     if not results:
-        raise SystemExit(f"no case of this version and these settings is finished in {str(options.keep)!r}")
+        raise SystemExit("no case of this version and these settings is finished; run without --no-run.")
     text = summarise(results, options.cases)
     if options.print:
         print(text)

@@ -13,7 +13,7 @@ CARD = {
 }
 
 
-def labeling(tracers="Glc_x: 100% [1,2-13C2]", noise=0.005):
+def labeling(tracers: str | dict[str, str] = "Glc_x: 100% [1,2-13C2]", noise=0.005):
     return fluxkit.simulate(CCM, CCM.reference_fluxes(), tracers, fragments=["Lac", "Cit"], noise=noise)
 
 
