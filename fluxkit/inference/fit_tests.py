@@ -32,16 +32,16 @@ from fluxkit.inference.refinement import Refined
 BUDGET: Mapping[str, float] = MappingProxyType(
     {
         "whole": 0.010,
-        "parts": 0.005,
+        "parts": 0.004,
         "values": 0.002,
-        "foreign peaks": 0.004,
+        "foreign peaks": 0.003,
         "exchanged fragments": 0.002,
-        "purity": 0.003,
+        "purity": 0.002,
         "exchange": 0.002,
-        "bounds": 0.003,
+        "bounds": 0.001,
     }
 )
-"""False alarms allowed to each family of tests; together 3.1 %, less where families agree."""
+"""False alarms allowed to each family of tests; together 2.6 %, less where families agree."""
 
 
 @dataclass(frozen=True)
