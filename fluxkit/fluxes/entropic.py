@@ -81,6 +81,11 @@ class EntropicMap:
         parts = [self._log_det_hessian(points[i : i + _BATCH]) for i in range(0, len(points), _BATCH)]
         return (np.concatenate(parts) - constant).reshape(z.shape[:-1]) if parts else np.empty(z.shape[:-1])
 
+    def inverse_slope(self, z: np.ndarray) -> np.ndarray:
+        """Return dz/du at interior points z ``(n, free)``, shape ``(n, free, free)``."""
+        hessian = self._hessian(self._slack(z))
+        return np.linalg.solve(hessian, np.broadcast_to(self.scale, hessian.shape))
+
     def _log_det_hessian(self, points: np.ndarray) -> np.ndarray:
         return np.linalg.slogdet(self._hessian(self._slack(points))).logabsdet
 

@@ -111,10 +111,20 @@ class ExchangeCoordinate:
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw exchange fluxes from their prior, shape ``(n, reversible)``."""
-        x = np.broadcast_to(self.lower, (n, len(self.lower))).copy()
+        return self.quantiles(rng.random((n, self.size)))
+
+    def quantiles(self, level: np.ndarray) -> np.ndarray:
+        """Return exchange fluxes, shape ``(n, reversible)``, at levels 0 to 1 of their prior.
+
+        Parameters
+        ----------
+        level : numpy.ndarray
+            Shape ``(n, coordinate)`` or ``(n, 1)``.
+        """
+        x = np.broadcast_to(self.lower, (len(level), len(self.lower))).copy()
         floor = self.floor[self.varies]
         low, high = self.lower[self.varies] + floor, self.upper[self.varies] + floor
-        x[:, self.varies] = low * (high / low) ** rng.random((n, self.size)) - floor
+        x[:, self.varies] = low * (high / low) ** level - floor
         return np.clip(x, self.lower, self.upper)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from fluxkit.learning.experiments import Batch, ExperimentSimulator
+from fluxkit.learning.reading import Reading
 from fluxkit.learning.store import FluxModel
 from fluxkit.learning.vocabulary import _SD_CENTRE
 
@@ -237,9 +238,9 @@ def calibrate(
     for start in progress(range(0, samples, _CHUNK)):
         z = states[start : start + _CHUNK]
         batch = simulator.batch(z, rng)
-        rows, known, context, present, target = as_tensors(batch)
+        *reading, target = as_tensors(batch)
         with torch.no_grad():
-            summary = model.network.summarise(rows, known, context, present)
+            summary = model.network.summarise(Reading(*reading))
             drawn = np.nan_to_num(model.network.draw(summary, DRAWS, generator).double().numpy())
         values = np.concatenate([model.chart.net(np.clip(drawn[..., :free], -30, 30)), drawn[..., free:]], axis=-1)
         truth = np.concatenate([space.net(z), target.double().numpy()[:, free:]], axis=-1)

@@ -1,6 +1,7 @@
 """The Lightning data module: an endless stream of experiments simulated on the fly, which can begin anywhere."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -15,12 +16,13 @@ from fluxkit.learning.vocabulary import Vocabulary
 
 
 def as_tensors(batch: Batch) -> tuple[torch.Tensor, ...]:
-    """Return a batch as tensors: rows, known, context, present, target."""
-    return tuple(map(torch.from_numpy, (batch.rows, batch.known, batch.context, batch.present, batch.target)))
+    """Return a batch as tensors, the target last."""
+    return tuple(map(torch.from_numpy, batch))
 
 
 _PASSES = 4  # times that a pool is used, in another order each time
-_POOLS, _BATCHES, _VALIDATION = 0, 1, 10**6  # what a seed is for
+_POOLS, _BATCHES, _ORDERS, _VALIDATION = 0, 1, 2, 10**6  # what a seed is for
+_APART = 8  # simulated batches between two uses of an experiment set
 
 
 class SimulatedExperiments(IterableDataset):
@@ -28,6 +30,9 @@ class SimulatedExperiments(IterableDataset):
 
     Every batch has randomness of its own that follows from its number, so a stream that starts in the middle is the
     rest of the stream that started at the beginning.
+
+    Simulating, with its linear answer, takes longer than a training step, so each experiment set may be used several
+    times: a batch is made of equal parts of simulated ones of several ages.
 
     Parameters
     ----------
@@ -43,6 +48,8 @@ class SimulatedExperiments(IterableDataset):
         Batches to leave out.
     process : int
         Which of several training processes the stream is for.
+    uses : int
+        How often each experiment set is used.
 
     Raises
     ------
@@ -58,11 +65,12 @@ class SimulatedExperiments(IterableDataset):
         seed: int,
         start: int = 0,
         process: int = 0,
+        uses: int = 1,
     ):
         if not 1 <= batch_size <= pool:  # otherwise the stream would search for a first batch for ever
             raise ModelError(f"batch_size = {batch_size} must be from 1 to the pool of {pool} flux states.")
         self.simulator, self.batch_size, self.pool, self.seed = simulator, batch_size, pool, seed
-        self.start, self.process = start, process
+        self.start, self.process, self.uses = start, process, uses
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         """Yield batches; workers take turns, and each batch of a turn comes from a pool of that turn."""
@@ -74,7 +82,29 @@ class SimulatedExperiments(IterableDataset):
         return self._lane(lane, number // workers)
 
     def _lane(self, lane: int, start: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Yield the batches of one lane from a number on, with pools that no other lane uses."""
+        """Yield the batches of one lane from a number on, mixed of simulated ones of several ages."""
+        fresh, turn = divmod(start, self.uses)
+        oldest = max(0, fresh - (self.uses - 1) * _APART)
+        simulated, held = self._simulated(lane, oldest), deque[Batch](maxlen=(self.uses - 1) * _APART + 1)
+        for newest in count(oldest):
+            held.append(next(simulated))
+            for part in range(turn if newest == fresh else 0, self.uses if newest >= fresh else 0):
+                yield as_tensors(self._mixed(lane, newest, part, held))
+
+    def _mixed(self, lane: int, newest: int, turn: int, held: Sequence[Batch]) -> Batch:
+        """Return a part of each of the simulated batches that are as old as their use; the newest is the last one."""
+        if self.uses == 1:
+            return held[-1]
+        parts = []
+        for use in range(self.uses):
+            age = use * _APART if newest >= use * _APART else 0  # in the beginning there are no old ones
+            order = np.random.default_rng([self.seed, lane, newest - age, use, _ORDERS]).permutation(self.batch_size)
+            chosen = np.array_split(order, self.uses)[turn]
+            parts.append([each[chosen] for each in held[-1 - age]])
+        return Batch(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _simulated(self, lane: int, start: int) -> Iterator[Batch]:
+        """Yield simulated batches of one lane from a number on, with pools that no other lane uses."""
         each_pass = self.pool // self.batch_size
         held, states, orders = -1, np.zeros((0, 0)), np.zeros((0, 0), dtype=int)
         for number in count(start):
@@ -87,7 +117,7 @@ class SimulatedExperiments(IterableDataset):
             turn, part = divmod(place, each_pass)
             rows = states[orders[turn, part * self.batch_size : (part + 1) * self.batch_size]]
             rng = np.random.default_rng([self.seed, lane, number, _BATCHES])
-            yield as_tensors(self.simulator.batch(rows, rng))
+            yield self.simulator.batch(rows, rng)
 
 
 class ExperimentDataModule(pl.LightningDataModule):
@@ -111,6 +141,8 @@ class ExperimentDataModule(pl.LightningDataModule):
         Processes that simulate beside the training process.
     seed : int
         Seed of both sets.
+    uses : int
+        How often each experiment set is used in training.
     """
 
     def __init__(
@@ -122,12 +154,13 @@ class ExperimentDataModule(pl.LightningDataModule):
         pool: int = 20_000,
         workers: int = 1,
         seed: int = 0,
+        uses: int = 1,
     ):
         super().__init__()
         self.vocabulary, self.settings = vocabulary, settings or ExperimentSettings()
         self.batch_size, self.validation_size = batch_size, validation
         self.pool, self.workers, self.seed = pool, workers, seed
-        self.taken = 0
+        self.taken, self.uses = 0, uses
 
     def setup(self, stage: str | None = None) -> None:
         """Compile the simulator and simulate the validation set, once."""
@@ -142,13 +175,14 @@ class ExperimentDataModule(pl.LightningDataModule):
         ]
 
     def sample(self) -> tuple[torch.Tensor, ...]:
-        """Return the validation set as one large batch: rows, known, context, present, target."""
+        """Return the validation set as one large batch, the target last."""
         return tuple(torch.cat(parts) for parts in zip(*self.validation, strict=True))
 
     def train_dataloader(self) -> DataLoader:
         """Return the endless training stream, from where a resumed training stopped."""
         process = self.trainer.global_rank if self.trainer else 0
-        stream = SimulatedExperiments(self.simulator, self.batch_size, self.pool, self.seed, self.taken, process)
+        drawn = (self.simulator, self.batch_size, self.pool, self.seed)
+        stream = SimulatedExperiments(*drawn, self.taken, process, self.uses)
         ahead = 4 if self.workers else None
         return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
 

@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
 
-from fluxkit.emu import build_program, decompose, simulate_mids
+from fluxkit.emu import simulate_mids
 from fluxkit.errors import LabelingError
 from fluxkit.fluxes import FluxSpace, directed_fluxes, entropic_map, flux_space, prior_coordinates
 from fluxkit.labeling import Tracers
-from fluxkit.labeling.mixing import build_mixing
 from fluxkit.labeling.programs import input_mids
-from fluxkit.learning.vocabulary import Vocabulary, encode_context, encode_values
+from fluxkit.learning.chart import Chart
+from fluxkit.learning.linearised import Lineariser
+from fluxkit.learning.measured_rates import draw_rates
+from fluxkit.learning.observed import Observed
+from fluxkit.learning.reading import read
+from fluxkit.learning.vocabulary import Vocabulary
 
 PURITIES = (0.97, 0.98, 0.985, 0.99, 0.995, 1.0)
 
@@ -37,6 +42,10 @@ class ExperimentSettings:
         Share of measurements that one of several parallel experiments lacks.
     mixture : float
         Share of experiments whose tracer is mixed with unlabeled molecules or with a second tracer.
+    rates : float
+        Share of experiment sets with measured rates.
+    rate_error : tuple of float
+        Smallest and largest relative standard deviation of a measured rate, log-uniform.
 
     Raises
     ------
@@ -51,33 +60,30 @@ class ExperimentSettings:
     masked: float = 0.03
     gaps: float = 0.03
     mixture: float = 0.3
+    rates: float = 0.35
+    rate_error: tuple[float, float] = (0.02, 0.2)
 
     def __post_init__(self) -> None:
         if min(self.experiments, default=-1) < 0 or abs(sum(self.experiments) - 1) > 1e-9:
             raise LabelingError(f"experiments = {self.experiments} are probabilities; let them sum to 1.")
-        for name in ("missing", "masked", "mixture"):
+        for name in ("missing", "masked", "mixture", "rates"):
             if not 0 <= getattr(self, name) <= 1:
                 raise LabelingError(f"{name} = {getattr(self, name)!r} is a share; give a number from 0 to 1.")
+        if len(self.rate_error) != 2 or not 0 < self.rate_error[0] <= self.rate_error[1]:
+            raise LabelingError(f"rate_error = {self.rate_error} must be two rising numbers above 0.")
         if len(self.floor) != 2 or not 0 < self.floor[0] <= self.floor[1] or self.slope < 0:
             raise LabelingError(
                 f"floor = {self.floor} must be two rising numbers above 0, and slope = {self.slope!r} not below 0."
             )
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Simulated experiments as arrays, float32.
 
     Parameters
     ----------
-    rows : numpy.ndarray
-        Features of each measurement, shape ``(sample, experiment, measurement, feature)``.
-    known : numpy.ndarray
-        Which measurements exist, shape ``(sample, experiment, measurement)``, 0 or 1.
-    context : numpy.ndarray
-        Features of each experiment, shape ``(sample, experiment, context)``.
-    present : numpy.ndarray
-        Which experiments exist, shape ``(sample, experiment)``, 0 or 1.
+    rows, known, context, present, rates, answer, covariance : numpy.ndarray
+        What a network is given; see :class:`~fluxkit.learning.reading.Reading`.
     target : numpy.ndarray
         Coordinates of the true fluxes and weights, shape ``(sample, parameter)``.
     """
@@ -86,6 +92,9 @@ class Batch:
     known: np.ndarray
     context: np.ndarray
     present: np.ndarray
+    rates: np.ndarray
+    answer: np.ndarray
+    covariance: np.ndarray
     target: np.ndarray
 
 
@@ -104,26 +113,16 @@ class ExperimentSimulator:
         self.vocabulary, self.settings = vocabulary, settings or ExperimentSettings()
         self.space: FluxSpace = flux_space(vocabulary.network)
         self.map = entropic_map(self.space)
-        self.mixing, self.fragments, self.weight_names = build_mixing(vocabulary.measurements)
-        system = decompose(vocabulary.network, self.fragments)
-        generic = {
-            emu: np.full(len(emu.atoms) + 1, 1.0 / (len(emu.atoms) + 1))
-            if emu.metabolite in vocabulary.pools
-            else np.eye(1, len(emu.atoms) + 1)[0]
-            for emu in system.inputs
-        }
-        self.program = build_program(system, [generic])
+        self.chart = Chart(self.map, self.space.origin, self.space.basis)
+        self.lineariser = Lineariser(vocabulary, self.chart)
+        self.mixing, self.weight_names = vocabulary.mixing, vocabulary.weight_names
+        self.program = vocabulary.program
+        tracers, system = (*vocabulary.tracers, _NOTHING), self.program.system
         self.inputs = np.array(
-            [
-                [self.program.bind([input_mids(system, each, purity)]) for each in (*vocabulary.tracers, _NOTHING)]
-                for purity in PURITIES
-            ]
+            [[self.program.bind([input_mids(system, each, purity)]) for each in tracers] for purity in PURITIES]
         )
         self.features = np.array(
-            [
-                [vocabulary.tracer_features(each, purity) for each in (*vocabulary.tracers, _NOTHING)]
-                for purity in PURITIES
-            ]
+            [[vocabulary.tracer_features(each, purity) for each in tracers] for purity in PURITIES]
         )
 
     @property
@@ -149,17 +148,29 @@ class ExperimentSimulator:
         z : numpy.ndarray
             Shape ``(sample, free)``, inside the polytope.
         rng : numpy.random.Generator
-            Draws everything else: exchange fluxes, weights, tracers, gaps and noise.
+            Draws everything else: exchange fluxes, weights, tracers, gaps, noise and rates.
+        """
+        seen, target = self.observe(z, rng)
+        reading = read(self.lineariser, seen, len(self.settings.experiments))
+        return Batch(*reading, target=target.astype(np.float32))
+
+    def observe(self, z: np.ndarray, rng: np.random.Generator) -> tuple[Observed, np.ndarray]:
+        """Simulate what is measured of each row of net flux coordinates; return it, and the true coordinates.
+
+        Parameters
+        ----------
+        z, rng
+            As in :meth:`batch`.
         """
         count, vocabulary = len(z), self.vocabulary
         y = self.space.exchange_coordinates(self.space.exchange_scale.draw(count, rng))
         w = rng.standard_normal((count, len(self.weight_names)))
         target = np.concatenate([self.map.to_unbounded(z), y, w], axis=1)
         number = 1 + rng.choice(len(self.settings.experiments), size=count, p=self.settings.experiments)
-        present = np.arange(len(self.settings.experiments)) < number[:, None]
-        owner, slot = np.nonzero(present)
+        owner = np.repeat(np.arange(count), number)
         inputs, features = self._tracers(len(owner), rng)
-        directed = directed_fluxes(vocabulary.network, self.space.net(z), self.space.exchange(y))
+        net = self.space.net(z)
+        directed = directed_fluxes(vocabulary.network, net, self.space.exchange(y))
         mids = simulate_mids(self.program, np.maximum(directed, 0.0)[owner], inputs)
         flat = self.mixing.mix(mids, ndtr(w)[owner])[:, 0]
         values = np.zeros((len(owner), len(vocabulary.measurements), vocabulary.width))
@@ -171,14 +182,10 @@ class ExperimentSimulator:
             values[chosen] = np.einsum("smv,mvw->smw", values[chosen], vocabulary.abundance[each])
         kept = self._kept(count, owner, real, rng)
         mid, sd = self._observe(values, kept, owner, rng)
-        shape = present.shape
-        rows = np.zeros((*shape, len(vocabulary.measurements), vocabulary.feature_count), dtype=np.float32)
-        known = np.zeros((*shape, len(vocabulary.measurements)), dtype=np.float32)
-        context = np.zeros((*shape, vocabulary.context_count), dtype=np.float32)
-        rows[owner, slot] = encode_values(vocabulary, mid, sd, kept)
-        known[owner, slot] = kept.any(axis=-1)
-        context[owner, slot] = encode_context(features, mode)
-        return Batch(rows, known, context, present.astype(np.float32), target.astype(np.float32))
+        rated = net[:, [vocabulary.network.reaction_index[name] for name in vocabulary.rates]]
+        unit, settings = vocabulary.network.normalising_flux, self.settings
+        rates = draw_rates(rated, unit, settings.rates, settings.rate_error, rng)
+        return Observed(owner, inputs, features, mode, mid, sd, kept, rates), target
 
     def _tracers(self, lanes: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw tracers, purities and mixtures; return program inputs and tracer features per lane."""

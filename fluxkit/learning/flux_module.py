@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fluxkit.errors import ModelError
 from fluxkit.learning.architecture import PosteriorNetwork
+from fluxkit.learning.reading import Reading
 from fluxkit.learning.schedule import Plan
 
 _WARM_UP = 0.2  # at most this share of the training
@@ -72,8 +73,8 @@ class FluxModule(pl.LightningModule):
         self.plan = Plan(**checkpoint["plan"])
 
     def _losses(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        rows, known, context, present, target = batch
-        summary = self.network.summarise(rows, known, context, present)
+        *read, target = batch
+        summary = self.network.summarise(Reading(*read))
         if self.training and self.global_step < self.hparams["warm_up"] and self.done() < _WARM_UP:
             error = self.network.squared_error(summary, target)
             return 0.5 * error * target.shape[-1], error

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,12 @@ import xarray as xr
 
 from fluxkit.errors import FluxkitError, ModelError
 from fluxkit.files import written_together
-from fluxkit.fluxes import EntropicMap, flux_space
-from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary, encode_labeling
+from fluxkit.fluxes import flux_space
+from fluxkit.learning.chart import Chart
+from fluxkit.learning.linearised import Lineariser
+from fluxkit.learning.observed import observe
+from fluxkit.learning.reading import Reading, read
+from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network
 
 if TYPE_CHECKING:
@@ -24,42 +29,9 @@ SHIPPED = Path(__file__).parent / "models"
 WEIGHTS, CARD, PAGE = "model.safetensors", "card.json", "card.md"
 _CHART = "chart."
 _TRAIN = "fluxkit.train(network, out=...) or 'python -m fluxkit train'"
+FORMAT = 2
+"""What the weights read and how; it rises whenever weights of before no longer fit."""
 _WITHOUT = "model=None (--model none)"
-
-
-@dataclass(frozen=True, eq=False)
-class Chart:
-    """The net flux coordinates that a model was trained in, kept with it.
-
-    Rounding rests on random draws, whose last digits differ between processors, so a model keeps its own coordinates
-    and hands over net fluxes.
-
-    Parameters
-    ----------
-    map : EntropicMap
-        From unbounded coordinates to rounded ones.
-    origin, basis : numpy.ndarray
-        net = origin + basis z, shapes ``(reaction,)`` and ``(reaction, free)``.
-    """
-
-    map: EntropicMap
-    origin: np.ndarray
-    basis: np.ndarray
-
-    def net(self, u: np.ndarray) -> np.ndarray:
-        """Return net fluxes ``(..., reaction)`` of unbounded coordinates ``(..., free)``."""
-        return self.origin + self.map.to_polytope(u) @ self.basis.T
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return everything by name, for storage."""
-        parts = {name: getattr(self.map, name) for name in ("walls", "offsets", "shift", "scale")}
-        return {**parts, "weight": np.array([self.map.weight]), "origin": self.origin, "basis": self.basis}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Chart":
-        """Rebuild from :meth:`arrays`."""
-        parts = {name: arrays[name] for name in ("walls", "offsets", "shift", "scale")}
-        return cls(EntropicMap(weight=float(arrays["weight"][0]), **parts), arrays["origin"], arrays["basis"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +54,11 @@ class FluxModel:
     network: "PosteriorNetwork"
     chart: "Chart"
     card: dict[str, Any]
+
+    @cached_property
+    def lineariser(self) -> Lineariser:
+        """What makes linear answers in the coordinates of the model."""
+        return Lineariser(self.vocabulary, self.chart)
 
     @property
     def weight_names(self) -> tuple[str, ...]:
@@ -116,10 +93,10 @@ class FluxModel:
         """
         import torch
 
-        rows, known, context = (torch.from_numpy(each)[None] for each in encode_labeling(self.vocabulary, labeling))
+        reading = Reading(*map(torch.from_numpy, read(self.lineariser, observe(self.vocabulary, labeling))))
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            summary = self.network.summarise(rows, known, context, torch.ones(1, rows.shape[1]))
+            summary = self.network.summarise(reading)
             drawn = self.network.draw(summary, count, generator)[:, 0].double().numpy()
         return self._split(drawn)
 
@@ -160,7 +137,7 @@ def save_model(
     tensors = {name: value.contiguous() for name, value in model.network.state_dict().items()}
     tensors |= {f"{_CHART}{name}": torch.tensor(value) for name, value in model.chart.arrays().items()}
     weights = save(tensors)
-    card = {**model.card, "sha256": hashlib.sha256(weights).hexdigest()}
+    card = {**model.card, "format": FORMAT, "sha256": hashlib.sha256(weights).hexdigest()}
     files = {WEIGHTS: weights, CARD: (json.dumps(card, indent=2) + "\n").encode()}
     texts = {PAGE: page, **others} if page else others
     files |= {name: content.encode() for name, content in texts.items()}
@@ -183,11 +160,16 @@ def load_model(network: Network, folder: str | Path | None = None) -> FluxModel:
     Raises
     ------
     ModelError
-        There is no model, it is damaged, or it was trained on another network.
+        There is no model, it is damaged, or it was trained on another network or by another version of fluxkit.
     """
     folder = Path(folder) if folder is not None else SHIPPED / network.name
     _refuse_missing(folder)
     card = _read_card(folder / CARD)
+    if _format(card) != FORMAT:
+        raise ModelError(
+            f"the model in {str(folder)!r} has format {_format(card)}, and this version of fluxkit reads format "
+            f"{FORMAT}; train it again with {_TRAIN}, or do without: {_WITHOUT}."
+        )
     if card["network_fingerprint"] != network.fingerprint:
         raise ModelError(
             f"the model in {str(folder)!r} was trained on another version of network {card.get('network')!r}; "
@@ -240,6 +222,10 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
+def _format(card: Mapping[str, Any]) -> int:
+    return card.get("format", 1)
+
+
 def _rebuild(content: bytes, architecture: dict[str, int]) -> tuple["PosteriorNetwork", Chart]:
     """Return network and chart from the bytes of a weights file; torch's own randomness stays where it is."""
     import torch
@@ -256,7 +242,7 @@ def _rebuild(content: bytes, architecture: dict[str, int]) -> tuple["PosteriorNe
 
 
 def has_model(network: Network) -> bool:
-    """Return whether a model of exactly this network ships with fluxkit.
+    """Return whether a model of exactly this network, which this version can read, ships with fluxkit.
 
     Parameters
     ----------
@@ -267,6 +253,7 @@ def has_model(network: Network) -> bool:
     if not card.is_file():
         return False
     try:
-        return _read_card(card)["network_fingerprint"] == network.fingerprint
+        kept = _read_card(card)
+        return kept["network_fingerprint"] == network.fingerprint and _format(kept) == FORMAT
     except ModelError:
         return True  # damaged: let load_model say so

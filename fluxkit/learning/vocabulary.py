@@ -1,18 +1,19 @@
 """What a posterior network can read: distinct measurements and tracers of one network, and how they become numbers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import xarray as xr
 
+from fluxkit.emu import Program, build_program, decompose
 from fluxkit.errors import LabelingError, UnknownNameError
 from fluxkit.labeling import Tracers, input_mid, parse_tracers
 from fluxkit.labeling.meaning import ResolvedMeasurement, resolve_measurement
+from fluxkit.labeling.mixing import Mixing, build_mixing
 from fluxkit.labeling.natural_abundance import correction_matrix
-from fluxkit.labeling.tracers import labeled_elements
+from fluxkit.learning.measured_rates import measurable_reactions
+from fluxkit.learning.residual_tape import ResidualTape, write_residuals
 from fluxkit.networks import Network
 
 ABUNDANCE_MODES = ("", "C", "CHNOPS")
@@ -49,10 +50,40 @@ class Vocabulary:
         return np.array([each.size + 1 for each in self.measurements])
 
     @cached_property
+    def _layout(self):
+        return build_mixing(self.measurements)
+
+    @property
+    def mixing(self) -> Mixing:
+        """From pools to measurements."""
+        return self._layout[0]
+
+    @property
     def weight_names(self) -> tuple[str, ...]:
         """Unknown shares, then dilutions, in the order of the coordinates of a draw."""
-        shares = dict.fromkeys(s.weight for m in self.measurements for s in m.shares if s.weight is not None)
-        return (*shares, *(f"dilution of {m.name}" for m in self.measurements if m.diluted))
+        return self._layout[2]
+
+    @cached_property
+    def rates(self) -> tuple[str, ...]:
+        """Reactions whose measured rates are read."""
+        return measurable_reactions(self.network)
+
+    @cached_property
+    def program(self) -> Program:
+        """Simulator of all measured pools in one experiment, whichever of the training tracers is infused."""
+        system = decompose(self.network, self._layout[1])
+        generic = {
+            emu: np.full(len(emu.atoms) + 1, 1.0 / (len(emu.atoms) + 1))
+            if emu.metabolite in self.pools
+            else np.eye(1, len(emu.atoms) + 1)[0]
+            for emu in system.inputs
+        }
+        return build_program(system, [generic])
+
+    @cached_property
+    def residuals(self) -> ResidualTape:
+        """Standardised residuals of one experiment, and their derivatives."""
+        return write_residuals(self.program, self.mixing, self.sizes)
 
     @cached_property
     def pools(self) -> tuple[str, ...]:
@@ -70,6 +101,11 @@ class Vocabulary:
     def feature_count(self) -> int:
         """Features of one measurement: values, log sd and mask of each mass shift."""
         return 3 * self.width
+
+    @property
+    def rate_count(self) -> int:
+        """Features of the measured rates: values, log precisions and mask, and their kind."""
+        return 3 * len(self.rates) + 2
 
     @property
     def context_count(self) -> int:
@@ -184,58 +220,3 @@ def encode_context(features: np.ndarray, mode: np.ndarray | int) -> np.ndarray:
     one_hot = np.eye(len(ABUNDANCE_MODES))[mode]
     one_hot = np.broadcast_to(one_hot, (*features.shape[:-1], one_hot.shape[-1]))
     return np.concatenate([features, one_hot], axis=-1, dtype=np.float32)
-
-
-def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn one measured sample into the input of the posterior network.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        What the network can read.
-    labeling : xarray.Dataset
-        A labeling dataset without a sample dimension, with ``mid_sd``.
-
-    Returns
-    -------
-    rows : numpy.ndarray
-        Shape ``(experiment, measurement, feature)``.
-    known : numpy.ndarray
-        Shape ``(experiment, measurement)``, 0 or 1.
-    context : numpy.ndarray
-        Shape ``(experiment, context)``.
-
-    Raises
-    ------
-    LabelingError
-        There are several samples, or no standard deviations.
-    """
-    if "mid_sd" not in labeling:
-        raise LabelingError(
-            "labeling has no standard deviations; read it with a noise model, or simulate it with noise= (--noise)."
-        )
-    if strange := [str(dim) for dim in labeling["mid"].dims if dim not in ("experiment", "isotopologue")]:
-        raise LabelingError(f"a posterior network reads one sample at a time; select one along {strange[0]!r}.")
-    network = vocabulary.network
-    experiments = {k: parse_tracers(v, network) for k, v in json.loads(labeling.attrs["tracers"]).items()}
-    elements = labeled_elements(experiments.values()) or "C"
-    order = ("experiment", "isotopologue") if "experiment" in labeling["mid"].dims else ("isotopologue",)
-    mid, sd = (labeling[name].transpose(*order).values.reshape(len(experiments), -1) for name in ("mid", "mid_sd"))
-    shape = (len(experiments), len(vocabulary.measurements), vocabulary.width)
-    values, scales, kept = np.zeros(shape), np.ones(shape), np.zeros(shape, dtype=bool)
-    taken: dict[int, str] = {}
-    names, shifts = labeling["fragment"].values.astype(str), labeling["mass_shift"].values
-    for name in dict.fromkeys(names):
-        place = vocabulary.find(name, elements)
-        if place is None or place in taken:
-            continue  # unknown to the network, or a second reading; the exact refinement uses it all the same
-        taken[place] = name
-        columns = np.flatnonzero(names == name)
-        values[:, place, shifts[columns]] = np.nan_to_num(mid[:, columns])
-        scales[:, place, shifts[columns]] = np.nan_to_num(sd[:, columns], nan=1.0)
-        kept[:, place, shifts[columns]] = np.isfinite(mid[:, columns])
-    purity = float(labeling.attrs["purity"])
-    features = np.array([vocabulary.tracer_features(each, purity) for each in experiments.values()])
-    mode = {"": 0, "C": 1}.get(labeling.attrs["natural_abundance"], 2)
-    known = np.asarray(kept.any(axis=-1), dtype=np.float32)
-    return encode_values(vocabulary, values, scales, kept), known, encode_context(features, mode)

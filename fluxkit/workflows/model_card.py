@@ -43,6 +43,7 @@ def begin_card(
         "architecture": dict(architecture),
         "tracers": [each.text for each in vocabulary.tracers],
         "measurements": [each.name for each in vocabulary.measurements],
+        "rates": list(vocabulary.rates),
         "prior": (
             "net fluxes uniform on the polytope of balances and bounds times a normal around each stated target, "
             "sd = 3 max(|target|, 1) / sqrt(weight); exchange fluxes log-uniform between their bounds; unknown shares "
@@ -74,7 +75,8 @@ def describe_card(card: Mapping[str, Any]) -> str:
             f"# Posterior network for {name}",
             "",
             f"Trained by fluxkit {card['fluxkit']} with {command}: "
-            f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets in "
+            f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets, each used "
+            f"{training['uses']} times, in "
             f"{training['seconds'] / 60:.0f} minutes on {training['cores']} cores, seed {training['seed']}. "
             f"What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step {training['best_step']}, "
             f"with the lowest held-out loss ({training['val_loss']:.3f} nats).",
@@ -82,7 +84,9 @@ def describe_card(card: Mapping[str, Any]) -> str:
             f"**Prior.** {card['prior']}.",
             "",
             f"**Experiments.** 1 to {len(ranges['experiments'])} parallel tracers; noise floor {ranges['floor'][0]} to "
-            f"{ranges['floor'][1]}; up to {ranges['missing']:.0%} of the measurements missing. Tracers: "
+            f"{ranges['floor'][1]}; up to {ranges['missing']:.0%} of the measurements missing; "
+            f"{ranges['rates']:.0%} with some measured rates, of {ranges['rate_error'][0]:.0%} to "
+            f"{ranges['rate_error'][1]:.0%} error, in the unit of the network or up to a factor. Tracers: "
             + "; ".join(card["tracers"])
             + ".",
             "",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from fluxkit import __version__
 from fluxkit.errors import ModelError
 from fluxkit.files import check_folder
-from fluxkit.learning import Chart, ExperimentSettings, FluxModel, save_model
+from fluxkit.learning import ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.checkpoints import TrainingFolder
+from fluxkit.learning.reading import Reading
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network
 from fluxkit.workflows.model_card import begin_card, describe_card
@@ -39,6 +40,8 @@ class TrainingSettings:
         planned, so that the splines are trained and the learning rate falls all the same.
     batch_size : int
         Experiment sets per step and training process.
+    uses : int
+        How often each simulated experiment set is used, since to simulate takes longer than a step.
     learning_rate : float
         Peak learning rate.
     width, size, blocks, couplings : int
@@ -64,9 +67,10 @@ class TrainingSettings:
     steps: int = 5_000
     minutes: float = 26.0
     batch_size: int = 256
+    uses: int = 4
     learning_rate: float = 1e-3
-    width: int = 48
-    size: int = 512
+    width: int = 24
+    size: int = 256
     blocks: int = 3
     couplings: int = 2
     workers: int = 1
@@ -76,8 +80,8 @@ class TrainingSettings:
     calibration: int = 1_000
 
     def __post_init__(self) -> None:
-        positive = ("steps", "minutes", "batch_size", "learning_rate", "width", "size", "check_every", "calibration")
-        for name in positive:
+        positive = ("steps", "minutes", "batch_size", "uses", "learning_rate", "width", "size", "check_every")
+        for name in (*positive, "calibration"):
             if not getattr(self, name) > 0:
                 raise ModelError(f"{name} = {getattr(self, name)!r} must be positive.")
         for name in ("blocks", "couplings", "workers", "seed", "patience"):
@@ -180,7 +184,12 @@ def _train(
     kept = folder.read_checkpoint()
     vocabulary = build_vocabulary(network, tracers)
     data = ExperimentDataModule(
-        vocabulary, experiments, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed
+        vocabulary,
+        experiments,
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        seed=settings.seed,
+        uses=settings.uses,
     )
     with torch.random.fork_rng(), quiet_lightning():
         torch.manual_seed(settings.seed)
@@ -188,8 +197,8 @@ def _train(
         simulator = data.simulator
         architecture = _architecture(vocabulary, settings, simulator.parameter_count)
         card = begin_card(vocabulary, settings, experiments, architecture)
-        chart = Chart(simulator.map, simulator.space.origin, simulator.space.basis)
-        result = _fit(folder, kept, data, card, settings, options, chart, network.name if progress else "")
+        chart = simulator.chart
+        result = _fit(folder, kept, data, card, settings, options, network.name if progress else "")
         posterior = PosteriorNetwork(**architecture).eval()
     if result["best"] is None:
         raise ModelError(
@@ -216,16 +225,18 @@ def _fit(
     card: Mapping[str, Any],
     settings: TrainingSettings,
     options: Mapping[str, Any] | None,
-    chart: Chart,
     shown: str,
 ) -> dict[str, Any]:
     """Train from the beginning or from a checkpoint; return what the checks on held-out experiments found."""
+    import torch
+
     from fluxkit.learning.console import TrainingBar
     from fluxkit.learning.flux_module import FluxModule
     from fluxkit.learning.held_out import HeldOutChecks
     from fluxkit.learning.time_limit import TimeLimit
     from fluxkit.learning.trainer_options import build_trainer
 
+    chart = data.simulator.chart
     checks = HeldOutChecks(folder, settings.check_every, settings.patience, chart.arrays())
     callbacks = [TimeLimit(settings.minutes), *([TrainingBar(shown)] if shown else []), checks]
     trainer = build_trainer(options, settings.check_every, callbacks, str(folder.path))
@@ -238,7 +249,8 @@ def _fit(
     module = FluxModule(
         dict(card["architecture"]), settings.learning_rate, settings.steps, warm_up=min(300, settings.steps // 5)
     )
-    module.network.standardise(*data.sample())
+    *sample, _ = data.sample()
+    module.network.standardise(Reading(*sample), *map(torch.tensor, data.simulator.lineariser.scale))
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=None if kept is None else folder.checkpoint)
@@ -284,6 +296,7 @@ def _architecture(vocabulary: Vocabulary, settings: TrainingSettings, parameters
         "measurements": len(vocabulary.measurements),
         "features": vocabulary.feature_count,
         "context": vocabulary.context_count,
+        "rates": vocabulary.rate_count,
         "parameters": parameters,
         "width": settings.width,
         "size": settings.size,

@@ -8,7 +8,8 @@ import fluxkit
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference.estimate import load_estimate
 from fluxkit.inference.problem import build_density
-from fluxkit.learning.vocabulary import build_vocabulary, encode_labeling
+from fluxkit.learning.observed import encode_labeling
+from fluxkit.learning.vocabulary import build_vocabulary
 from fluxkit.networks import FluxRule, Network, parse_reactions
 from fluxkit.view import mid_figure
 from fluxkit.view.figure_tables import isotopologue_table, residual_table

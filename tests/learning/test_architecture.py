@@ -9,10 +9,11 @@ from scipy import stats
 
 import fluxkit
 from fluxkit.fluxes import entropic_map, flux_space
-from fluxkit.learning.architecture import PosteriorNetwork
+from fluxkit.learning import Chart, FluxModel
+from fluxkit.learning.architecture import PosteriorNetwork, Summary
 from fluxkit.learning.data_module import as_tensors
 from fluxkit.learning.experiments import ExperimentSimulator
-from fluxkit.learning.store import Chart, FluxModel
+from fluxkit.learning.reading import Reading
 from fluxkit.learning.vocabulary import build_vocabulary
 
 TOY = build_vocabulary(fluxkit.load_network("toy"))
@@ -25,8 +26,8 @@ def network(parameters, couplings=0, seed=0, spread=0.3, vocabulary=TOY):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         counts = (len(vocabulary.measurements), vocabulary.feature_count, vocabulary.context_count)
-        made = PosteriorNetwork(*counts, parameters, couplings=couplings, **SMALL).eval()
-        for layer in (made.mean, made.factor):
+        made = PosteriorNetwork(*counts, vocabulary.rate_count, parameters, couplings=couplings, **SMALL).eval()
+        for layer in (made.mean, made.trust):
             torch.nn.init.normal_(layer.weight, std=spread / SMALL["size"] ** 0.5)
             torch.nn.init.normal_(layer.bias, std=spread)
     return made
@@ -36,25 +37,58 @@ def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def summary_of(batch, parameters, seed=0, size=1.0):
+    """Return a random summary whose linear answer has a covariance of full rank."""
+    root = random(batch, parameters, 2 * parameters, seed=seed + 10) / (2 * parameters) ** 0.5
+    centre, point = (size * random(batch, parameters, seed=seed + k) for k in (11, 12))
+    return Summary(size * random(batch, 32, seed=seed), centre, point, root @ root.mT)
+
+
+def double(summary):
+    return Summary(*(each.double() for each in summary))
+
+
+def normal_of(made, summary):
+    """The Gaussian part as torch knows it."""
+    mean, root = made.gaussian(summary)
+    return torch.distributions.MultivariateNormal(mean, root @ root.mT)
+
+
 def simulated(count=6, seed=0):
+    """Return what a network is given, and the targets."""
     source = ExperimentSimulator(TOY)
     rng = np.random.default_rng(seed)
-    return as_tensors(source.batch(source.net_pool(count, rng), rng))
+    *reading, target = as_tensors(source.batch(source.net_pool(count, rng), rng))
+    return Reading(*reading), target
 
 
 def test_without_couplings_the_density_is_the_multivariate_normal():
     made = network(4).double()
-    summary, target = random(5, 32).double(), random(5, 4, seed=1).double()
-    mean, factor = made.gaussian(summary)
-    normal = torch.distributions.MultivariateNormal(mean, precision_matrix=factor.mT @ factor)
-    torch.testing.assert_close(made.log_density(summary, target), normal.log_prob(target), atol=1e-9, rtol=0)
+    summary, target = double(summary_of(5, 4)), random(5, 4, seed=1).double()
+    expected = normal_of(made, summary).log_prob(target)
+    torch.testing.assert_close(made.log_density(summary, target), expected, atol=1e-9, rtol=0)
+
+
+def test_full_trust_gives_the_posterior_of_the_linear_answer():
+    """With weights of zero the network adds nothing: what is left is the centre and covariance that it was told."""
+    made = network(4).double()
+    with torch.no_grad():
+        for layer in (made.mean, made.trust):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        made.trust.bias[:4] = 1.0  # trust in the centre
+        made.trust.bias[12:] = -4.0  # widened by exp(-4)
+        summary, target = double(summary_of(5, 4)), random(5, 4, seed=1).double()
+        covariance = summary.covariance + np.exp(-8) * torch.eye(4).double()
+        expected = torch.distributions.MultivariateNormal(summary.centre, covariance).log_prob(target)
+        torch.testing.assert_close(made.log_density(summary, target), expected, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("couplings", [0, 2])
 def test_standardised_coordinates_keep_the_density_and_its_draws(couplings):
     """With u = centre + spread s, log p(u) = log p(s) - sum log spread, and draws move along."""
     made = network(2, couplings).double()
-    summary, standard = random(5, 32).double(), random(5, 2, seed=1).double()
+    summary, standard = double(summary_of(5, 2)), random(5, 2, seed=1).double()
     with torch.no_grad():
         density = made.log_density(summary, standard)
         drawn = made.draw(summary, 3, torch.Generator().manual_seed(0))
@@ -69,22 +103,21 @@ def test_standardised_coordinates_keep_the_density_and_its_draws(couplings):
 
 def test_the_gaussian_alone_ignores_the_couplings():
     made = network(4, couplings=2)
-    summary, target = random(5, 32), random(5, 4, seed=1)
+    summary, target = summary_of(5, 4), random(5, 4, seed=1)
     bent, straight = (made.log_density(summary, target, bent=bent) for bent in (True, False))
     assert not torch.allclose(bent, straight, atol=1e-3)
-    mean, factor = made.gaussian(summary)
-    normal = torch.distributions.MultivariateNormal(mean, precision_matrix=factor.mT @ factor)
-    torch.testing.assert_close(straight, normal.log_prob(target), atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(straight, normal_of(made, summary).log_prob(target), atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("couplings", [0, 1, 2])
 def test_the_density_integrates_to_one_and_draws_follow_it(couplings):
     made = network(2, couplings, seed=2)
-    summary, axis = random(1, 32), np.linspace(-12, 12, 301)
+    summary, axis = summary_of(1, 2), np.linspace(-12, 12, 301)
     grid = torch.cartesian_prod(torch.tensor(axis), torch.tensor(axis)).float()
     with torch.no_grad():
         drawn = made.draw(summary, 4000, torch.Generator().manual_seed(0))[:, 0].numpy()
-        density = made.log_density(summary.expand(len(grid), -1), grid).exp().reshape(301, 301).numpy()
+        everywhere = Summary(*(each.expand(len(grid), *each.shape[1:]) for each in summary))
+        density = made.log_density(everywhere, grid).exp().reshape(301, 301).numpy()
     step = axis[1] - axis[0]
     assert abs(density.sum() * step**2 - 1) < 2e-3
     for i in (0, 1):
@@ -96,17 +129,17 @@ def test_the_density_integrates_to_one_and_draws_follow_it(couplings):
 def test_couplings_bend_the_gaussian():
     made = network(2, 2, seed=2)
     with torch.no_grad():
-        drawn = made.draw(random(1, 32), 4000, torch.Generator().manual_seed(0))[:, 0]
-        mean, factor = made.gaussian(random(1, 32))
-        white = ((drawn - mean) @ factor[0].T).numpy()
+        drawn = made.draw(summary_of(1, 2), 4000, torch.Generator().manual_seed(0))[:, 0]
+        mean, root = made.gaussian(summary_of(1, 2))
+        white = ((drawn - mean) @ torch.linalg.inv(root[0]).T).numpy()
     assert min(stats.kstest(white[:, i], "norm").pvalue for i in (0, 1)) < 1e-3
 
 
 @pytest.mark.parametrize("couplings", [0, 2])
 def test_gradients_are_finite_and_reach_every_weight(couplings):
     made = network(2, couplings).train()
-    rows, known, context, present, target = simulated(64)
-    loss = -made.log_density(made.summarise(rows, known, context, present), target).mean()
+    reading, target = simulated(64)
+    loss = -made.log_density(made.summarise(reading), target).mean()
     loss.backward()
     assert torch.isfinite(loss)
     for name, weight in made.named_parameters():
@@ -114,44 +147,45 @@ def test_gradients_are_finite_and_reach_every_weight(couplings):
         assert torch.isfinite(weight.grad).all(), name
 
 
+def assert_same(left, right, **tolerance):
+    for one, other in zip(left, right, strict=True):
+        torch.testing.assert_close(one, other, **tolerance)
+
+
 def test_an_unmeasured_measurement_adds_nothing():
-    made = network(2)
-    rows, known, context, present, _ = simulated()
-    junk = torch.where(known[..., None] > 0, rows, 1e3 * random(*rows.shape))
-    torch.testing.assert_close(
-        made.summarise(junk, known, context, present), made.summarise(rows, known, context, present)
-    )
+    made, (reading, _) = network(2), simulated()
+    junk = torch.where(reading.known[..., None] > 0, reading.rows, 1e3 * random(*reading.rows.shape))
+    assert_same(made.summarise(reading._replace(rows=junk)), made.summarise(reading))
 
 
 def test_an_absent_experiment_adds_nothing():
-    made = network(2)
-    rows, known, context, present, _ = simulated()
-    absent = present[..., None] == 0
-    noisy = torch.where(absent, torch.nan, context), torch.where(absent, torch.nan, known)
-    torch.testing.assert_close(
-        made.summarise(torch.where(absent[..., None], torch.nan, rows), noisy[1], noisy[0], present),
-        made.summarise(rows, known, context, present),
+    made, (reading, _) = network(2), simulated()
+    absent = reading.present[..., None] == 0
+    junk = reading._replace(
+        rows=torch.where(absent[..., None], torch.nan, reading.rows),
+        known=torch.where(absent, torch.nan, reading.known),
+        context=torch.where(absent, torch.nan, reading.context),
     )
+    assert_same(made.summarise(junk), made.summarise(reading))
 
 
 def test_the_order_of_experiments_does_not_matter():
-    made = network(2)
-    rows, known, context, present, _ = simulated()
+    made, (reading, _) = network(2), simulated()
     order = torch.tensor([2, 0, 3, 1])
-    torch.testing.assert_close(
-        made.summarise(rows[:, order], known[:, order], context[:, order], present[:, order]),
-        made.summarise(rows, known, context, present),
-        atol=1e-5,  # float32 sums in another order
-        rtol=1e-5,
-    )
+    moved = {name: getattr(reading, name)[:, order] for name in ("rows", "known", "context", "present")}
+    # float32 sums in another order
+    assert_same(made.summarise(reading._replace(**moved)), made.summarise(reading), atol=1e-5, rtol=1e-5)
 
 
-def test_the_number_of_experiments_matters():
-    made = network(2)
-    rows, known, context, _, _ = simulated(1)
-    one = made.summarise(rows[:, :1], known[:, :1], context[:, :1], torch.ones(1, 1))
-    twice = [each[:, :1].expand(1, 2, *each.shape[2:]) for each in (rows, known, context)]
-    assert not torch.allclose(made.summarise(*twice, torch.ones(1, 2)), one, atol=1e-3)
+@pytest.mark.parametrize("name", ["present", "rates", "answer"])
+def test_the_number_of_experiments_rates_and_the_linear_answer_matter(name):
+    made, (reading, _) = network(2), simulated(1)
+    once = {each: getattr(reading, each)[:, :1] for each in ("rows", "known", "context", "present")}
+    one = reading._replace(**once)
+    changed = {"rates": one.rates + 1.0, "answer": one.answer + 1.0}
+    twice = {each: value.expand(1, 2, *value.shape[2:]) for each, value in once.items()}
+    other = one._replace(**twice) if name == "present" else one._replace(**{name: changed[name]})
+    assert not torch.allclose(made.summarise(other).state, made.summarise(one).state, atol=1e-3)
 
 
 def model_of(vocabulary, **options):
@@ -171,7 +205,8 @@ def test_every_draw_lies_inside_the_polytope_and_balances(name, seed, size):
     model = MODELS[name]
     space = flux_space(model.vocabulary.network)
     with torch.no_grad():
-        drawn = model.network.draw(size * random(1, 32, seed=seed), 8, torch.Generator().manual_seed(seed))
+        summary = summary_of(1, model.network.parameters_count, seed, size)
+        drawn = model.network.draw(summary, 8, torch.Generator().manual_seed(seed))
     z, y, w = model._split(drawn[:, 0].double().numpy())
     assert (space.slack(z) > 0).all()
     net = space.net(z)

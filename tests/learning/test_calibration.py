@@ -114,8 +114,8 @@ class PriorAlone:
         self.targets = torch.from_numpy(SIMULATOR.batch(SIMULATOR.net_pool(5000, rng), rng).target)
         self.narrow = narrow
 
-    def summarise(self, rows, known, context, present):
-        return present
+    def summarise(self, reading):
+        return reading.present
 
     def draw(self, summary, count, generator):
         drawn = self.targets[torch.randint(len(self.targets), (count, len(summary)), generator=generator)]

@@ -15,6 +15,7 @@ from fluxkit.learning.experiments import ExperimentSimulator
 from fluxkit.learning.vocabulary import build_vocabulary
 
 VOCABULARY = build_vocabulary(fluxkit.load_network("toy"))
+SIMULATOR = ExperimentSimulator(VOCABULARY)
 
 
 def stream(batch_size=16, pool=32, seed=0):
@@ -67,18 +68,32 @@ def test_the_validation_set_is_fixed_and_apart_from_training():
     assert not np.isin(np.concatenate(first)[:, 0], training[:, 0]).any()
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
-@pytest.mark.parametrize("start", [1, 7, 12])
-def test_a_stream_that_begins_in_the_middle_is_the_rest_of_the_stream(workers, start):
+@pytest.mark.parametrize(("workers", "uses"), [(0, 1), (1, 1), (2, 1), (0, 3), (2, 2)])
+@pytest.mark.parametrize("start", [1, 7, 12, 30])
+def test_a_stream_that_begins_in_the_middle_is_the_rest_of_the_stream(workers, uses, start):
     """A pool of two batches is passed four times, so batch 7 stands before and 12 behind a new pool."""
 
     def batches(start, number):
-        stream = SimulatedExperiments(ExperimentSimulator(VOCABULARY), 16, 32, 0, start)
+        stream = SimulatedExperiments(ExperimentSimulator(VOCABULARY), 16, 32, 0, start, uses=uses)
         loader = DataLoader(stream, batch_size=None, num_workers=workers, timeout=60 if workers else 0)
         return targets(islice(loader, number))
 
     whole, rest = batches(0, start + 4), batches(start, 4)
     assert all(torch.equal(a, b) for a, b in zip(whole[start:], rest, strict=True))
+
+
+def test_every_experiment_set_is_used_so_many_times_and_never_twice_in_one_batch_once_the_stream_runs():
+    uses, size = 3, 16
+    batches = list(islice(SimulatedExperiments(SIMULATOR, size, 1024, 0, uses=uses), 40 * uses))
+    seen: dict[bytes, list[int]] = {}
+    for number, batch in enumerate(batches):
+        for row in torch.cat([each.flatten(1) for each in batch], dim=1).numpy():
+            seen.setdefault(row.tobytes(), []).append(number)
+    # those that are simulated after the stream has filled its ages, and old enough to have been used throughout
+    middle = [used for used in seen.values() if 16 * uses <= used[0] < 20 * uses]
+    assert len(middle) >= 2 * size
+    assert {len(used) for used in middle} == {uses}
+    assert all(len(set(used)) == uses for used in middle)
 
 
 def test_several_training_processes_have_streams_of_their_own():

@@ -192,7 +192,7 @@ def test_the_number_of_experiments_follows_its_probabilities():
 def test_the_same_seed_gives_the_same_batch_and_another_seed_another():
     source = simulator(floor=(0.001, 0.01))
     (_, first), (_, again), (_, other) = draw(source, 20), draw(source, 20), draw(source, 20, seed=1)
-    for name in ("rows", "known", "context", "present", "target"):
+    for name in first._fields:
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert not np.array_equal(first.target, other.target)
 
@@ -207,6 +207,8 @@ def test_the_same_seed_gives_the_same_batch_and_another_seed_another():
         ({"floor": (0.0, 0.1)}, "two rising numbers above 0"),
         ({"floor": (0.02, 0.01)}, "two rising numbers above 0"),
         ({"slope": -1}, "not below 0"),
+        ({"rates": 2.0}, "rates = 2.0 is a share"),
+        ({"rate_error": (0.2, 0.02)}, "rate_error = .* two rising numbers above 0"),
     ],
 )
 def test_impossible_settings_are_refused(wrong, message):

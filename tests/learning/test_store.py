@@ -27,6 +27,7 @@ def model():
         "measurements": len(vocabulary.measurements),
         "features": vocabulary.feature_count,
         "context": vocabulary.context_count,
+        "rates": vocabulary.rate_count,
         "parameters": len(space.free) + space.exchange_scale.size,
         "width": 8,
         "size": 16,
@@ -155,6 +156,18 @@ def test_a_model_of_another_observation_table_is_refused(folder):
     edit_card(folder, measurements=["B", "C"])
     with pytest.raises(ModelError, match="another observation table"):
         load_model(TOY, folder)
+
+
+@pytest.mark.parametrize("older", [1, None])
+def test_a_model_of_another_format_is_refused_with_the_cure_and_does_not_ship(folder, monkeypatch, older):
+    monkeypatch.setattr(store, "SHIPPED", folder.parent)
+    folder = folder.rename(folder.parent / "toy")
+    card = json.loads((folder / "card.json").read_text())
+    del card["format"]
+    (folder / "card.json").write_text(json.dumps(card | ({"format": older} if older else {})))
+    with pytest.raises(ModelError, match="has format 1, and this version of fluxkit reads format 2; train it again"):
+        load_model(TOY)
+    assert not has_model(TOY)
 
 
 def test_a_missing_model_is_refused_with_the_cure(tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ import pytest
 import fluxkit
 from fluxkit.errors import LabelingError
 from fluxkit.labeling import labeling_dataset, parse_tracers
-from fluxkit.learning.vocabulary import build_vocabulary, encode_context, encode_labeling, encode_values
+from fluxkit.learning.observed import encode_labeling
+from fluxkit.learning.vocabulary import build_vocabulary, encode_context, encode_values
 
 CCM = fluxkit.load_network("ccm")
 TOY = fluxkit.load_network("toy")

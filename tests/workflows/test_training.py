@@ -22,7 +22,7 @@ from fluxkit.workflows.training import TrainingSettings, describe_card, train
 
 TOY = fluxkit.load_network("toy")
 PRECISE = ExperimentSettings(floor=(0.001, 0.005), slope=0.01, missing=0.2)
-TINY = TrainingSettings(steps=12, batch_size=16, width=4, size=16, blocks=1, couplings=1, workers=0, calibration=40)
+TINY = TrainingSettings(steps=12, batch_size=16, uses=1, width=4, size=16, blocks=1, couplings=1, workers=0, calibration=40)
 SHORT = replace(TINY, steps=400, batch_size=128, learning_rate=1e-2, width=16, size=64, calibration=1000)
 
 
@@ -80,6 +80,7 @@ def test_a_training_leaves_weights_and_card(trained):
         "A_x: 100% [1,2-13C2]",
         "90 % intervals",
         "up to 20% of the measurements",
+        "35% with some measured rates, of 2% to 20% error",
         "all planned steps",
     ):
         assert words in page
@@ -281,6 +282,7 @@ def test_tracers_that_do_not_fit_are_refused(tmp_path):
     [
         ({"steps": 0}, "steps = 0 must be positive"),
         ({"minutes": -1.0}, "minutes"),
+        ({"uses": 0}, "uses = 0 must be positive"),
         ({"workers": -1}, "workers = -1"),
         ({"check_every": 0}, "check_every = 0 must be positive"),
         ({"patience": -1}, "patience = -1 must not be negative"),
