@@ -1,15 +1,17 @@
 """What every benchmark simulates: the measurements and tracers of ccm, and flux states from its prior."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import xarray as xr
 
 import fluxkit
+from fluxkit.errors import NetworkError
 from fluxkit.fluxes import directed_fluxes
 from fluxkit.labeling import Tracers, parse_tracers
 from fluxkit.labeling.meaning import resolve_measurement
-from fluxkit.networks import Fragment, Network
+from fluxkit.networks import Fragment, Network, check_reachable
 
 TRACERS = {
     "glc_12": "Glc_x: 100% [1,2-13C2]",
@@ -70,9 +72,11 @@ class DrawnCase:
     labeling: xr.Dataset
 
 
+@cache
 def carbon_tracers(network: Network) -> dict[str, str]:
     """Return the network's standard 13C tracers and those of the other benchmarks, by name."""
-    standard = {name: text for name, text in network.standard_tracers.items() if "13C" in text}
+    carbon = {name: text for name, text in network.standard_tracers.items() if "13C" in text}
+    standard = {name: text for name, text in carbon.items() if _tells_anything(text, network)}
     return {**standard, **{f"{name}_mixed": text for name, text in TRACERS.items() if text not in standard.values()}}
 
 
@@ -99,6 +103,15 @@ def drawn_case(number: int, seed: int = 30_000) -> DrawnCase:
         fluxkit.simulate(network, truth, tracers, fragments=names, noise=noise, seed=int(rng.integers(2**31)))
     )
     return DrawnCase(number, truth, tracers, names, noise, missing, exact, labeling)
+
+
+def _tells_anything(text: str, network: Network) -> bool:
+    """Return whether a tracer reaches every measured pool; acetate reaches none."""
+    try:
+        check_reachable(network, problem(network)[0], parse_tracers(text, network).labeled_pools)
+    except NetworkError:
+        return False
+    return True
 
 
 def _without_truth(labeling: xr.Dataset) -> xr.Dataset:

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 
-from fluxkit.fluxes import prior_coordinates
+from fluxkit.fluxes import FluxSpace, prior_coordinates
 from fluxkit.inference.chi_square import chi_square
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
@@ -63,7 +64,7 @@ def assemble(
     posterior = _fluxes(density, chains.draws[:, keep], ("chain", "draw")).assign(
         log_density=(("chain", "draw"), chains.log_density[:, keep])
     )
-    z, y = prior_coordinates(density.space, _PRIOR_DRAWS, rng)
+    z, y = _prior_draws(density.space)
     empty = np.zeros((len(z), len(density.measurement.weight_names)))
     prior = _fluxes(density, np.concatenate([z, y, empty], axis=1), ("draw",)).drop_vars("weight")
     point = refined.points[:1]
@@ -99,6 +100,12 @@ def assemble(
     return FluxEstimate(
         network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict
     )
+
+
+@lru_cache(maxsize=8)
+def _prior_draws(space: FluxSpace) -> tuple[np.ndarray, np.ndarray]:
+    """Return draws from the prior, the same ones for every sample."""
+    return prior_coordinates(space, _PRIOR_DRAWS, np.random.default_rng(0))
 
 
 def _fluxes(density: FluxDensity, points: np.ndarray, dims: tuple[str, ...]) -> xr.Dataset:

@@ -25,11 +25,12 @@ from fluxkit.inference.trajectory_kernels import (
     trajectories,
 )
 
+_PRECISION = "float32"
 _REACH, _SPACING = 8.0, 1 / 32
 _ROUNDING = 1e-9  # share of the largest entry of a row that is rounding
 
 
-def compiled(target: FluxDensity, precision: str = "float32") -> "CompiledDensity | None":
+def compiled(target: FluxDensity, precision: str = _PRECISION) -> "CompiledDensity | None":
     """Return the compiled form of a density, or None where machine code cannot be made here.
 
     Parameters
@@ -42,6 +43,11 @@ def compiled(target: FluxDensity, precision: str = "float32") -> "CompiledDensit
     gradient = target.likelihood.gradient_code(precision, LANES)
     residuals = target.likelihood.residual_code() if gradient else None
     return CompiledDensity(target, gradient, residuals) if gradient and residuals else None
+
+
+def compile_ahead(target: FluxDensity) -> None:
+    """Begin to make the machine code that refinement and chains will need, in the background."""
+    target.likelihood.compile_ahead(_PRECISION, LANES)
 
 
 class CompiledDensity:

@@ -152,6 +152,13 @@ class FluxDensity:
         gradient[:, shape:] += by_weights * _normal_density(points[:, shape:])
         return np.where(lost, -np.inf, value + prior), gradient
 
+    def log_value(self, points: np.ndarray) -> np.ndarray:
+        """Return the log posterior density ``(n,)`` of points ``(n, parameter)`` without its gradient."""
+        state = self._state(points)
+        residual = self.likelihood.residuals(state.fluxes, state.weights)
+        value = self._log_prior(points, *state.exchange_prior)[0] - 0.5 * np.einsum("nd,nd->n", residual, residual)
+        return value if self.rates is None else value + self.rates.log_likelihood(state.net)[0]
+
     def log_prior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return log prior density ``(n,)`` and its gradient ``(n, parameter)``, up to a constant."""
         return self._log_prior(points, *self.space.exchange_scale.expand(self.split(points)[1])[2:])

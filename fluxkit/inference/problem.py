@@ -185,7 +185,7 @@ def learned_points(
 def with_learned(density: FluxDensity, starts: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, int]:
     """Put the most probable draws of a network in the place of half of the starts; return starts and that half."""
     half = len(starts) // 2
-    order = np.argsort(-density.log_density(drawn)[0])
+    order = np.argsort(-density.log_value(drawn))
     return np.concatenate([drawn[order[:half]], starts[half:]]), half
 
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from fluxkit.inference.assembly import assemble
 from fluxkit.inference.comparison import Estimates
-from fluxkit.inference.compiled_density import compiled
+from fluxkit.inference.compiled_density import compile_ahead, compiled
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
 from fluxkit.inference.fallback import sample_longer, search_wider
@@ -128,6 +128,7 @@ def _quantify_one(
 ) -> FluxEstimate:
     rng = np.random.default_rng(seed)
     density = build_density(labeling, network, settings.prior)
+    compile_ahead(density)
     best = find_best(density, labeling, model, settings, rng, tell)
     refined, remarks = best.refined, list(best.remarks)
     tell("chains", 0.15)

@@ -1,7 +1,8 @@
 """The measurement model: what an instrument reports of the exact MIDs that the simulator returns."""
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +49,21 @@ class MeasurementModel:
     keep: np.ndarray
     place: np.ndarray
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of the content: models of other data of the same layout are equal."""
+        sha = hashlib.sha256(repr((self.fragments, self.weight_names, self.mixing.n_weights)).encode())
+        mixing = (getattr(self.mixing, each.name) for each in fields(self.mixing))
+        for array in (self.measured, self.abundance, self.keep, self.place, *mixing):
+            sha.update(repr(np.shape(array)).encode() + np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MeasurementModel) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @property
     def n_values(self) -> int:

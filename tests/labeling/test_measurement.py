@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fluxkit.errors import LabelingError
 from fluxkit.labeling import labeling_dataset, measurement_model, pool_replicates, read_labeling
 from fluxkit.networks import load_network
+from tests.inference.problems import hct116_control_labeling
 from tests.labeling.likelihood_gradient import assert_likelihood_gradient
 
 CCM = load_network("ccm")
@@ -210,3 +211,13 @@ def test_samples_that_differ_in_what_they_measure_are_refused():
     labeling = read_labeling(frame.assign(intensity=1e7), CCM, TRACER)
     with pytest.raises(LabelingError, match="pool the replicates or split the samples first"):
         measurement_model(CCM, labeling)
+
+
+def test_models_of_the_same_layout_are_equal_and_of_another_are_not():
+    labeling = hct116_control_labeling()
+    first, second = measurement_model(CCM, labeling), measurement_model(CCM, labeling.assign(mid=labeling["mid"] * 1.0))
+    assert first == second
+    assert hash(first) == hash(second)
+    gap = labeling["mid"].copy()
+    gap.values.flat[np.flatnonzero(np.isfinite(gap.values.ravel()))[0]] = np.nan
+    assert measurement_model(CCM, labeling.assign(mid=gap)) != first
