@@ -41,7 +41,7 @@ lab: $(STAMP)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir . notebooks
 
 model: $(STAMP)  ## train the shipped model of the ccm network again, or go on where that was interrupted
-	@$(BIN)/python -m fluxkit train --network ccm --resume --out fluxkit/learning/models/ccm
+	@OMP_NUM_THREADS=1 $(BIN)/python -m fluxkit train --network ccm --resume --out fluxkit/learning/models/ccm
 
 benchmark: $(STAMP)  ## measure speed, accuracy and calibration again
 	@set -e; for each in simulator quantify verdict; do $(BIN)/python benchmarks/$$each.py; done

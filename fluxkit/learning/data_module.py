@@ -150,7 +150,7 @@ class ExperimentDataModule(pl.LightningDataModule):
         vocabulary: Vocabulary,
         settings: ExperimentSettings | None = None,
         batch_size: int = 256,
-        validation: int = 2048,
+        validation: int = 1024,
         pool: int = 20_000,
         workers: int = 1,
         seed: int = 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -68,22 +68,15 @@ class Vocabulary:
         """Reactions whose measured rates are read."""
         return measurable_reactions(self.network)
 
-    @cached_property
+    @property
     def program(self) -> Program:
         """Simulator of all measured pools in one experiment, whichever of the training tracers is infused."""
-        system = decompose(self.network, self._layout[1])
-        generic = {
-            emu: np.full(len(emu.atoms) + 1, 1.0 / (len(emu.atoms) + 1))
-            if emu.metabolite in self.pools
-            else np.eye(1, len(emu.atoms) + 1)[0]
-            for emu in system.inputs
-        }
-        return build_program(system, [generic])
+        return _simulator(self.network, self.measurements, self.pools)[0]
 
-    @cached_property
+    @property
     def residuals(self) -> ResidualTape:
         """Standardised residuals of one experiment, and their derivatives."""
-        return write_residuals(self.program, self.mixing, self.sizes)
+        return _simulator(self.network, self.measurements, self.pools)[1]
 
     @cached_property
     def pools(self) -> tuple[str, ...]:
@@ -155,6 +148,24 @@ class Vocabulary:
                     matrix = correction_matrix(each.formula, kinds.pop(), each.size, elements)
                     matrices[mode, i, : each.size + 1, : each.size + 1] = matrix.T
         return matrices
+
+
+@lru_cache(maxsize=16)
+def _simulator(
+    network: Network, measurements: tuple[ResolvedMeasurement, ...], pools: tuple[str, ...]
+) -> tuple[Program, ResidualTape]:
+    """Return the programs of a vocabulary; models of one network share them."""
+    mixing, fragments, _ = build_mixing(measurements)
+    system = decompose(network, fragments)
+    generic = {
+        emu: np.full(len(emu.atoms) + 1, 1.0 / (len(emu.atoms) + 1))
+        if emu.metabolite in pools
+        else np.eye(1, len(emu.atoms) + 1)[0]
+        for emu in system.inputs
+    }
+    program = build_program(system, [generic])
+    sizes = np.array([each.size + 1 for each in measurements])
+    return program, write_residuals(program, mixing, sizes)
 
 
 def _meaning(measurement: ResolvedMeasurement) -> tuple:
