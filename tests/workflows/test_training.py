@@ -25,7 +25,7 @@ PRECISE = ExperimentSettings(floor=(0.001, 0.005), slope=0.01, missing=0.2)
 TINY = TrainingSettings(
     steps=12, batch_size=16, uses=1, width=4, size=16, blocks=1, couplings=1, workers=0, calibration=40
 )
-SHORT = replace(TINY, steps=400, batch_size=128, learning_rate=1e-2, width=16, size=64, calibration=1000)
+SHORT = replace(TINY, steps=400, batch_size=128, uses=4, learning_rate=1e-2, width=16, size=64, calibration=1000)
 
 
 @pytest.fixture(scope="module")
