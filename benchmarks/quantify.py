@@ -98,9 +98,9 @@ def _network_alone(case: DrawnCase) -> dict:
 
 
 def _plain_network(case: DrawnCase) -> dict:
-    from plain_mlp import load_plain_network
+    from plain_mlp import load
 
-    plain = load_plain_network()
+    plain = load(_network())
     begin = time.perf_counter()
     net = plain.net_fluxes(case.labeling)
     return {"seconds": time.perf_counter() - begin, "net": _short(net)}

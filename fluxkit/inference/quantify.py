@@ -30,8 +30,9 @@ from fluxkit.inference.problem import (
     samples_of,
     with_learned,
 )
-from fluxkit.inference.refinement import Refined, refine, search
+from fluxkit.inference.refinement import Refined, search
 from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
+from fluxkit.inference.scatter import scattered_starts
 from fluxkit.inference.training_cloud import compare_with_training
 from fluxkit.labeling.rates import Rates, with_rates
 from fluxkit.learning import FluxModel
@@ -211,19 +212,6 @@ def sample_posterior(
     tell: Progress,
 ) -> Chains:
     """Sample the posterior by chains that start at refinements of perturbed data around the best points."""
-    count, space = settings.chains, density.space
-    near = refined.objective - refined.objective[0] < 10
-    base = refined.points[near][rng.integers(near.sum(), size=count)]
-    scattered = refine(
-        density,
-        base,
-        barriers=(0.1,),
-        iterations=15,
-        tolerance=0.05,
-        anchors=random_points(density, count, rng),
-        noise=rng.standard_normal((count, density.residual_count)),
-    )
-    precision = scattered.precision[:: max(1, count // 4)].mean(axis=0)
-    covariance = np.linalg.inv(precision)
-    target = compiled(density) or density.log_density
-    return sample_chains(target, space.walls, space.offsets, scattered.points, covariance, settings, rng, tell)
+    starts, covariance = scattered_starts(density, refined, settings.chains, rng)
+    target, space = compiled(density) or density.log_density, density.space
+    return sample_chains(target, space.walls, space.offsets, starts, covariance, settings, rng, tell)
