@@ -203,19 +203,19 @@ def _lanes(rows: np.ndarray) -> np.ndarray:
     """Turn rows of chains into groups of lanes ``(group, column, lane)``; the last chain fills up the last group."""
     groups = -(-len(rows) // LANES)
     filled = np.concatenate([rows, np.repeat(rows[-1:], groups * LANES - len(rows), axis=0)])
-    return np.ascontiguousarray(filled.reshape(groups, LANES, -1).swapaxes(1, 2), dtype=float)
+    return np.ascontiguousarray(filled.reshape(groups, LANES, rows.shape[1]).swapaxes(1, 2), dtype=float)
 
 
 def _rows(lanes: np.ndarray, count: int) -> np.ndarray:
     """Turn groups of lanes back into rows of chains."""
-    return lanes.swapaxes(1, 2).reshape(-1, lanes.shape[1])[:count]
+    return lanes.swapaxes(1, 2).reshape(len(lanes) * LANES, lanes.shape[1])[:count]
 
 
 def _lanes_of_each(rows: np.ndarray, groups: int) -> np.ndarray:
     """Turn ``(trajectory, chain, column)`` into groups ``(group, trajectory, column, lane)``."""
     short = groups * LANES - rows.shape[1]
     filled = np.concatenate([rows, np.repeat(rows[:, -1:], short, axis=1)], axis=1)
-    return np.ascontiguousarray(filled.reshape(len(rows), groups, LANES, -1).transpose(1, 0, 3, 2), dtype=float)
+    return np.ascontiguousarray(filled.reshape(len(rows), groups, LANES, rows.shape[2]).transpose(1, 0, 3, 2), dtype=float)
 
 
 def _rows_of_each(lanes: np.ndarray, count: int) -> np.ndarray:
