@@ -20,12 +20,12 @@ from threadpoolctl import threadpool_limits
 
 import fluxkit
 from fluxkit.inference import SamplerSettings
-from fluxkit.inference.compiled_density import compiled
-from fluxkit.inference.convergence import diagnose
 from fluxkit.inference.problem import build_density, random_points
 from fluxkit.inference.refinement import search
-from fluxkit.inference.sampling import sample_chains
-from fluxkit.inference.scatter import scattered_starts
+from fluxkit.inference.sampler.compiled_density import compiled
+from fluxkit.inference.sampler.convergence import diagnose
+from fluxkit.inference.sampler.sampling import sample_chains
+from fluxkit.inference.sampler.scatter import scattered_starts
 
 SEED, CHAINS, REACH = 20_000, 16, 7.9
 HOPSY = ("hopsy==1.7.0", "numpy==2.4.6", "scipy==1.17.1")

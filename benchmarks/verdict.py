@@ -26,13 +26,13 @@ from threadpoolctl import threadpool_limits
 import fluxkit
 from fluxkit.inference import QuantifySettings, Verdict
 from fluxkit.inference.assembly import fit_dataset
-from fluxkit.inference.chi_square import chi_square
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.fit_tests import BUDGET, fit_tests
 from fluxkit.inference.problem import build_density, choose_model
 from fluxkit.inference.quantify import find_best
 from fluxkit.inference.refinement import Refined, refine
-from fluxkit.inference.trust import judge
+from fluxkit.inference.verdict.chi_square import chi_square
+from fluxkit.inference.verdict.fit_tests import BUDGET, fit_tests
+from fluxkit.inference.verdict.trust import judge
 
 SEED, REPEATS, FALLBACK_STARTS, CLEAN = 30_000, 2, 16, "no fault"
 BINS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, np.inf)

@@ -1,12 +1,12 @@
 """What the fluxes were, how sure that is, and whether to trust it."""
 
-from fluxkit.inference.comparison import Estimates, compare
+from fluxkit.inference.comparison.comparison import Estimates, compare
 from fluxkit.inference.estimate import FluxEstimate, Verdict, load_estimate
 from fluxkit.inference.goodness import fit_statistics
 from fluxkit.inference.least_squares import fit_fluxes
 from fluxkit.inference.problem import QuantifySettings
 from fluxkit.inference.quantify import quantify
-from fluxkit.inference.sampling import SamplerSettings
+from fluxkit.inference.sampler.sampling import SamplerSettings
 
 __all__ = [
     "Estimates",

@@ -9,15 +9,15 @@ import xarray as xr
 from scipy.special import ndtr
 
 from fluxkit.fluxes import FluxSpace, prior_coordinates
-from fluxkit.inference.chi_square import chi_square
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.fit_tests import fit_tests
-from fluxkit.inference.misfit import misfit
-from fluxkit.inference.posterior_predictive import predictive_p_value
 from fluxkit.inference.refinement import Refined
-from fluxkit.inference.sampling import Chains
-from fluxkit.inference.trust import judge
+from fluxkit.inference.sampler.sampling import Chains
+from fluxkit.inference.verdict.chi_square import chi_square
+from fluxkit.inference.verdict.fit_tests import fit_tests
+from fluxkit.inference.verdict.misfit import misfit
+from fluxkit.inference.verdict.posterior_predictive import predictive_p_value
+from fluxkit.inference.verdict.trust import judge
 
 _KEPT_DRAWS = 250  # per chain, in the result
 _PRIOR_DRAWS = 4000

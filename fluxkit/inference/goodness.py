@@ -5,10 +5,10 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from fluxkit.inference.chi_square import chi_square, independent_data
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
 from fluxkit.inference.refinement import Refined, search
+from fluxkit.inference.verdict.chi_square import chi_square, independent_data
 from fluxkit.labeling.isotopologues import isotopologue_names
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network

@@ -14,12 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from fluxkit.errors import LabelingError
 from fluxkit.inference.assembly import assemble
-from fluxkit.inference.comparison import Estimates
+from fluxkit.inference.comparison.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
 from fluxkit.inference.problem import build_density, random_points, samples_of
 from fluxkit.inference.refinement import Refined
-from fluxkit.inference.sampling import Chains
+from fluxkit.inference.sampler.sampling import Chains
 from fluxkit.networks import Network
 
 PENALTY = 100.0  # residual per unit of rounded flux beyond a bound

@@ -10,7 +10,7 @@ from fluxkit.errors import LabelingError
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.rate_term import RateTerm
-from fluxkit.inference.sampling import SamplerSettings
+from fluxkit.inference.sampler.sampling import SamplerSettings
 from fluxkit.labeling import (
     check_labeling,
     measurement_model,

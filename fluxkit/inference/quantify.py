@@ -16,11 +16,9 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from fluxkit.inference.assembly import assemble
-from fluxkit.inference.comparison import Estimates
-from fluxkit.inference.compiled_density import compile_ahead, compiled
+from fluxkit.inference.comparison.comparison import Estimates
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
-from fluxkit.inference.fallback import sample_longer, search_wider
 from fluxkit.inference.problem import (
     QuantifySettings,
     build_density,
@@ -31,9 +29,11 @@ from fluxkit.inference.problem import (
     with_learned,
 )
 from fluxkit.inference.refinement import Refined, search
-from fluxkit.inference.sampling import Chains, SamplerSettings, sample_chains
-from fluxkit.inference.scatter import scattered_starts
-from fluxkit.inference.training_cloud import compare_with_training
+from fluxkit.inference.sampler.compiled_density import compile_ahead, compiled
+from fluxkit.inference.sampler.sampling import Chains, SamplerSettings, sample_chains
+from fluxkit.inference.sampler.scatter import scattered_starts
+from fluxkit.inference.verdict.fallback import sample_longer, search_wider
+from fluxkit.inference.verdict.training_cloud import compare_with_training
 from fluxkit.labeling.rates import Rates, with_rates
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fluxkit import __version__
-from fluxkit.inference.trust import P_VALUE, TOO_GOOD
+from fluxkit.inference.verdict.trust import P_VALUE, TOO_GOOD
 from fluxkit.view.figure_tables import interval_table
 
 REFERENCES = {

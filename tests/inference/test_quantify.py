@@ -12,10 +12,10 @@ import fluxkit
 from fluxkit.errors import LabelingError, NetworkError
 from fluxkit.fluxes import as_flux_dataset
 from fluxkit.inference import Estimates, FluxEstimate, QuantifySettings, SamplerSettings, fit_statistics, quantify
-from fluxkit.inference.chi_square import chi_square, independent_data
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.quantify import sample_posterior
 from fluxkit.inference.refinement import refine
+from fluxkit.inference.verdict.chi_square import chi_square, independent_data
 from fluxkit.labeling import pool_replicates
 from fluxkit.networks import FluxRule, Network, parse_reactions
 from tests.inference.problems import (

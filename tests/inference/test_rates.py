@@ -6,9 +6,9 @@ from scipy.integrate import quad
 
 import fluxkit
 from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings
-from fluxkit.inference.compiled_density import compiled
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.rate_term import RateTerm
+from fluxkit.inference.sampler.compiled_density import compiled
 from fluxkit.labeling.rates import rate_row
 from tests.inference.problems import CCM, hct116_control_labeling, leaky_toy, random_points
 

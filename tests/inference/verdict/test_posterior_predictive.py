@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from fluxkit.inference.misfit import misfit
-from fluxkit.inference.posterior_predictive import predictive_p_value
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.refinement import refine
+from fluxkit.inference.verdict.misfit import misfit
+from fluxkit.inference.verdict.posterior_predictive import predictive_p_value
 from tests.inference.problems import TOY, random_points, toy_labeling
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fluxkit
-from fluxkit.inference.training_cloud import compare_with_training, distance_from_network, outside_training
+from fluxkit.inference.verdict.training_cloud import compare_with_training, distance_from_network, outside_training
 from tests.inference.problems import CCM
 
 CARD = {

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.inference.estimate import Verdict
-from fluxkit.inference.fit_tests import BUDGET, FitTest
+from fluxkit.inference.verdict.fit_tests import BUDGET, FitTest
 from fluxkit.labeling.isotopologues import isotopologue_names
 
 P_VALUE = BUDGET["whole"]
@@ -53,7 +53,7 @@ def judge(
     Verdict
         Not trusted if chi-square is improbable, one of the tests fails, a residual exceeds 5 sd, the draws do not
         predict the data, or the chains disagree (R-hat above 1.05, fewer than 100 effective draws). The tests of the
-        fit share out a few per cent of false alarms (:data:`fluxkit.inference.fit_tests.BUDGET`). A chi-square that
+        fit share out a few per cent of false alarms (:data:`fluxkit.inference.verdict.fit_tests.BUDGET`). A chi-square that
         is too small (p > 0.99) is remarked on: it says that the stated errors are too wide, so the intervals are, but
         nothing against the fluxes.
     """

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from fluxkit.errors import FluxError, UnknownNameError, suggest
-from fluxkit.inference.difference import describe_difference, interval, pair_draws
+from fluxkit.inference.comparison.difference import describe_difference, interval, pair_draws
+from fluxkit.inference.comparison.false_discovery import q_values, s_values
+from fluxkit.inference.comparison.replicate_means import draw_means, summarise_draws
 from fluxkit.inference.estimate import FluxEstimate, write_fluxes
-from fluxkit.inference.false_discovery import q_values, s_values
-from fluxkit.inference.replicate_means import draw_means, summarise_draws
 
 RATE = 0.05
 
@@ -117,8 +117,8 @@ def compare(
 
     Two groups: each replicate of a condition has its own flux around the mean of the condition. Medians and widths
     of the replicates' posteriors tell the scatter between replicates, which both conditions share, and the means are
-    compared (:func:`fluxkit.inference.replicate_means.draw_means`; exchange fluxes by their logarithms). Three
-    replicates in all are the least; with so few, intervals are very wide. A mean is not held to the bounds of its
+    compared (:func:`fluxkit.inference.comparison.replicate_means.draw_means`; exchange fluxes by their logarithms).
+    Three replicates in all are the least; with so few, intervals are very wide. A mean is not held to the bounds of its
     flux. An error that all replicates of one condition share, and the other does not, is not seen by their scatter.
 
     Parameters
@@ -152,7 +152,7 @@ def compare(
           stricter one, and corrects for the number of rows: ask for the quantities that matter, before looking.
         - ``changed``: whether the q-value is at most the rate.
 
-        The rate, the threshold and the fold are in ``attrs``. See :mod:`fluxkit.inference.false_discovery`.
+        The rate, the threshold and the fold are in ``attrs``. See :mod:`fluxkit.inference.comparison.false_discovery`.
 
     Raises
     ------

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.errors import LabelingError
-from fluxkit.inference.chains import ChainState, Density, Trajectories
-from fluxkit.inference.convergence import agree, diagnose
+from fluxkit.inference.sampler.chains import ChainState, Density, Trajectories
+from fluxkit.inference.sampler.convergence import agree, diagnose
 
 _BLOCK = 5
 """Trajectories between two changes of the step size in warm-up."""

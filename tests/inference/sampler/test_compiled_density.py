@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fluxkit.inference.chains import ChainState, Trajectories
-from fluxkit.inference.compiled_density import compiled
 from fluxkit.inference.problem import build_density
-from fluxkit.inference.reflection import drift
+from fluxkit.inference.sampler.chains import ChainState, Trajectories
+from fluxkit.inference.sampler.compiled_density import compiled
+from fluxkit.inference.sampler.reflection import drift
 from tests.inference.problems import TOY, hct116_control, parallel_ccm, random_points, toy_labeling
 
 DENSITIES = {"toy": lambda: build_density(toy_labeling(), TOY), "hct116": hct116_control, "parallel": parallel_ccm}

@@ -10,9 +10,9 @@ import fluxkit
 from fluxkit.errors import LabelingError
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference import SamplerSettings
-from fluxkit.inference.chains import ChainState, Trajectories
 from fluxkit.inference.problem import build_density
-from fluxkit.inference.sampling import sample_chains
+from fluxkit.inference.sampler.chains import ChainState, Trajectories
+from fluxkit.inference.sampler.sampling import sample_chains
 from tests.inference.problems import CCM, TOY, exact_toy_labeling, hct116_control
 
 SHORT = SamplerSettings(chains=16, windows=(20, 30, 40), max_draws=1500, effective_draws=1e9, seconds=60)

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from fluxkit.inference.chi_square import chi_square
-from fluxkit.inference.compiled_density import compiled
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.fit_tests import BUDGET, fit_tests
 from fluxkit.inference.problem import QuantifySettings, random_points
 from fluxkit.inference.refinement import Refined, search
-from fluxkit.inference.sampling import Chains, sample_chains
-from fluxkit.inference.training_cloud import FAR, distance_from_network
-from fluxkit.inference.trust import EFFECTIVE_DRAWS, RHAT
+from fluxkit.inference.sampler.compiled_density import compiled
+from fluxkit.inference.sampler.sampling import Chains, sample_chains
+from fluxkit.inference.verdict.chi_square import chi_square
+from fluxkit.inference.verdict.fit_tests import BUDGET, fit_tests
+from fluxkit.inference.verdict.training_cloud import FAR, distance_from_network
+from fluxkit.inference.verdict.trust import EFFECTIVE_DRAWS, RHAT
 
 _SAME = 2.0
 """Points whose minus log posterior differs by less count as one best fit."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2, norm
 
-from fluxkit.inference.bound_pressure import holds
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.refinement import Refined
+from fluxkit.inference.verdict.bound_pressure import holds
 
 _CLOSED = 0.03  # of the sd of a sum: nearer to 1 than noise would leave it, but farther than rounding does
 _LEFT = 0.1

@@ -9,10 +9,10 @@ import pytest
 import fluxkit
 from fluxkit.errors import LabelingError
 from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings
-from fluxkit.inference.fallback import doubts, sample_longer, search_wider
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.quantify import sample_posterior
 from fluxkit.inference.refinement import refine
+from fluxkit.inference.verdict.fallback import doubts, sample_longer, search_wider
 from tests.inference.problems import QUICK, TOY, parallel_ccm, random_points, toy_labeling
 
 

@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fluxkit.inference.lane_products import LANES, multiply, multiply_sparse
-from fluxkit.inference.reflection import MOST_BOUNCES
+from fluxkit.inference.sampler.lane_products import LANES, multiply, multiply_sparse
+from fluxkit.inference.sampler.reflection import MOST_BOUNCES
 
 _HALF_ROOT = 1 / sqrt(2.0)
 _MOST_BOUNCES = MOST_BOUNCES
@@ -44,7 +44,7 @@ class Sparse(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """A metric as it moves free fluxes and the other coordinates; see :class:`fluxkit.inference.reflection.Metric`.
+    """A metric as it moves free fluxes and the other coordinates; see :class:`fluxkit.inference.sampler.reflection.Metric`.
 
     Parameters
     ----------

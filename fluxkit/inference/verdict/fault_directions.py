@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.misfit import Misfit
+from fluxkit.inference.verdict.misfit import Misfit
 from fluxkit.labeling import normalise_experiments
 from fluxkit.labeling.isotopologues import isotopologue_names
 from fluxkit.labeling.programs import labeling_program

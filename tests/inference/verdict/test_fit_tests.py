@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import fluxkit
-from fluxkit.inference.bound_pressure import bound_pressure
-from fluxkit.inference.fit_tests import BUDGET, fit_tests
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.refinement import refine
+from fluxkit.inference.verdict.bound_pressure import bound_pressure
+from fluxkit.inference.verdict.fit_tests import BUDGET, fit_tests
 from tests.inference.problems import TOY, random_points, toy_labeling
 
 PAIR = {"one": "A_x: 100% [2-13C]", "two": "A_x: 100% [1,2-13C2]"}

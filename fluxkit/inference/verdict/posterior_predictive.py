@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.misfit import Misfit
+from fluxkit.inference.verdict.misfit import Misfit
 
 _DRAWS = 400
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxkit.inference.reflection import Metric, drift
+from fluxkit.inference.sampler.reflection import Metric, drift
 
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``.
 
-One with a method ``run`` takes trajectories by itself, as :class:`fluxkit.inference.compiled_density.CompiledDensity`.
+One with a method ``run`` takes trajectories by itself, as
+:class:`fluxkit.inference.sampler.compiled_density.CompiledDensity` does.
 """
 OUTSIDE = 1e-9
 """How far beyond a wall rounding may leave a point."""

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import chi2, kstest
 
 import fluxkit
-from fluxkit.inference.chi_square import chi_square
-from fluxkit.inference.misfit import Misfit, misfit, sidak
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.refinement import refine
+from fluxkit.inference.verdict.chi_square import chi_square
+from fluxkit.inference.verdict.misfit import Misfit, misfit, sidak
 from tests.inference.problems import TOY, TRACER, hct116_control, random_points
 
 DATA, PARAMETERS = 12, 5

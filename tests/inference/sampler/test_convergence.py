@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from arviz_stats.base.array import array_stats
 
-from fluxkit.inference.convergence import agree, diagnose
+from fluxkit.inference.sampler.convergence import agree, diagnose
 
 
 def autocorrelated(chains, count, size, seed=0):

@@ -12,11 +12,11 @@ from scipy.special import ndtr
 
 from fluxkit.emu import Kernel, share_out, thread_count
 from fluxkit.fluxes import FluxSpace
-from fluxkit.inference.chains import ChainState, Trajectories
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.lane_products import LANES
-from fluxkit.inference.reflection import Metric
-from fluxkit.inference.trajectory_kernels import (
+from fluxkit.inference.sampler.chains import ChainState, Trajectories
+from fluxkit.inference.sampler.lane_products import LANES
+from fluxkit.inference.sampler.reflection import Metric
+from fluxkit.inference.sampler.trajectory_kernels import (
     Motion,
     Programs,
     Shape,
@@ -93,7 +93,7 @@ class CompiledDensity:
         return self._from_lanes(state, len(points))[1:]
 
     def run(self, state: ChainState, plan: Trajectories, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Move chains along trajectories, as :meth:`fluxkit.inference.chains.ChainState.run` does for any density.
+        """Move chains along trajectories, as the same method of a chain state does for any density.
 
         Parameters
         ----------
@@ -215,7 +215,9 @@ def _lanes_of_each(rows: np.ndarray, groups: int) -> np.ndarray:
     """Turn ``(trajectory, chain, column)`` into groups ``(group, trajectory, column, lane)``."""
     short = groups * LANES - rows.shape[1]
     filled = np.concatenate([rows, np.repeat(rows[:, -1:], short, axis=1)], axis=1)
-    return np.ascontiguousarray(filled.reshape(len(rows), groups, LANES, rows.shape[2]).transpose(1, 0, 3, 2), dtype=float)
+    return np.ascontiguousarray(
+        filled.reshape(len(rows), groups, LANES, rows.shape[2]).transpose(1, 0, 3, 2), dtype=float
+    )
 
 
 def _rows_of_each(lanes: np.ndarray, count: int) -> np.ndarray:

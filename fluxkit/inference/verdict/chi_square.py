@@ -1,8 +1,8 @@
 """The chi-square test of the best fit."""
 
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.misfit import Misfit, chi_square_tail, closed_fragments, misfit
 from fluxkit.inference.refinement import Refined
+from fluxkit.inference.verdict.misfit import Misfit, chi_square_tail, closed_fragments, misfit
 
 
 def independent_data(density: FluxDensity) -> int:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, norm
 
-from fluxkit.inference.false_discovery import q_values, s_values
+from fluxkit.inference.comparison.false_discovery import q_values, s_values
 
 FLUXES, TABLES = 60, 2000
 

@@ -12,9 +12,10 @@ from types import MappingProxyType
 import numpy as np
 import xarray as xr
 
-from fluxkit.inference.bound_pressure import bound_pressure
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.fault_directions import (
+from fluxkit.inference.refinement import Refined
+from fluxkit.inference.verdict.bound_pressure import bound_pressure
+from fluxkit.inference.verdict.fault_directions import (
     EVERYWHERE,
     LESS_PURE,
     DataTable,
@@ -26,8 +27,7 @@ from fluxkit.inference.fault_directions import (
     places,
     wrong_purity,
 )
-from fluxkit.inference.misfit import Misfit, chi_square_tail, misfit, sidak, two_sided, upper_tail
-from fluxkit.inference.refinement import Refined
+from fluxkit.inference.verdict.misfit import Misfit, chi_square_tail, misfit, sidak, two_sided, upper_tail
 
 BUDGET: Mapping[str, float] = MappingProxyType(
     {

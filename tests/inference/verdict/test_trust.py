@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fluxkit.inference.fit_tests import BUDGET, FitTest
-from fluxkit.inference.trust import judge
+from fluxkit.inference.verdict.fit_tests import BUDGET, FitTest
+from fluxkit.inference.verdict.trust import judge
 
 GOOD = {"rhat_max": 1.01, "ess_min": 500.0, "largest_residual": 2.0}
 NAMES = np.array(["Cit", "Cit", "Lac", "Lac"], dtype=object)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import norm
 
-from fluxkit.inference.difference import describe_difference, exceedance, pair_draws
+from fluxkit.inference.comparison.difference import describe_difference, exceedance, pair_draws
 
 QUANTILES = ndtri((np.arange(4000) + 0.5) / 4000)
 SHIFT, SD = 3.0, np.hypot(1.0, 2.0)

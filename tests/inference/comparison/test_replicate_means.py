@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from fluxkit.inference.replicate_means import draw_means, summarise_draws
+from fluxkit.inference.comparison.replicate_means import draw_means, summarise_draws
 
 
 def difference(first, second, width):

@@ -1,0 +1,1 @@
+"""What differs between conditions, and how sure that is among many fluxes."""

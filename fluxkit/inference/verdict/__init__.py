@@ -1,0 +1,1 @@
+"""When to trust an answer, why not, and what is then tried."""
