@@ -44,7 +44,7 @@ class Sparse(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """A metric as it moves free fluxes and the other coordinates; see :class:`fluxkit.inference.sampler.reflection.Metric`.
+    """A :class:`fluxkit.inference.sampler.reflection.Metric` as it moves free fluxes and the other coordinates.
 
     Parameters
     ----------
