@@ -159,6 +159,15 @@ class FluxDensity:
         value = self._log_prior(points, *state.exchange_prior)[0] - 0.5 * np.einsum("nd,nd->n", residual, residual)
         return value if self.rates is None else value + self.rates.log_likelihood(state.net)[0]
 
+    def log_gradient(self, points: np.ndarray) -> np.ndarray:
+        """Return the gradient of the log posterior density ``(n, parameter)``, by way of the Jacobian."""
+        residual, jacobian = self.residuals_with_jacobian(points)
+        gradient = self.log_prior(points)[1] - np.einsum("nd,ndp->np", residual, jacobian)
+        if self.rates is not None:
+            by_net = self.rates.log_likelihood(self._net(points))[1]
+            gradient[:, : len(self.space.free)] += by_net @ self.space.basis
+        return gradient
+
     def log_prior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return log prior density ``(n,)`` and its gradient ``(n, parameter)``, up to a constant."""
         return self._log_prior(points, *self.space.exchange_scale.expand(self.split(points)[1])[2:])
@@ -178,8 +187,13 @@ class FluxDensity:
         return self.likelihood.residuals(state.fluxes, state.weights)
 
     def prediction(self, points: np.ndarray) -> np.ndarray:
-        """Return predicted measurements, shape ``(n, experiment, isotopologue)``."""
+        """Return predicted measurements, shape ``(n, experiment, isotopologue)``; NaN where nothing is measured."""
         state = self._state(points)
+        if not self.censored.any():  # what is measured and how far off it is: no second program needs to be made
+            predicted = np.full((len(points), self.measured.size), np.nan)
+            residual = self.likelihood.residuals(state.fluxes, state.weights)
+            predicted[:, self.known] = self._expected + residual * self.sd.ravel()[self.known]
+            return predicted.reshape(len(points), *self.measured.shape)
         return self.measurement.predict(simulate_mids(self.program, state.fluxes), state.weights)
 
     def residuals_with_jacobian(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

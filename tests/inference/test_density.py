@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from fluxkit.emu import simulate_mids
 from fluxkit.inference.problem import build_density
 from tests.inference.problems import (
     CCM,
@@ -140,3 +141,22 @@ def test_the_order_of_dimensions_of_a_dataset_does_not_matter():
 def test_ccm_and_toy_are_what_these_tests_think_they_are():
     assert parallel_ccm().measured.shape[0] == 2
     assert parallel_ccm().space.network is CCM
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_the_parts_of_the_density_agree_with_the_whole(name):
+    density = DENSITIES[name]()
+    points = random_points(density, 4, seed=6)
+    value, gradient = density.log_density(points)
+    np.testing.assert_allclose(density.log_value(points), value, rtol=1e-12)
+    scale = np.abs(gradient).max()
+    np.testing.assert_allclose(density.log_gradient(points), gradient, rtol=0, atol=1e-10 * scale)
+
+
+def test_a_prediction_from_residuals_is_that_of_the_measurement_model():
+    density = parallel_ccm()
+    points = random_points(density, 2, seed=7)
+    state = density._state(points)
+    direct = density.measurement.predict(simulate_mids(density.program, state.fluxes), state.weights)
+    direct.reshape(2, -1)[:, np.setdiff1d(np.arange(density.measured.size), density.known)] = np.nan
+    np.testing.assert_allclose(density.prediction(points), direct, rtol=0, atol=1e-12)

@@ -83,6 +83,8 @@ def test_the_compiled_density_counts_rates_as_the_readable_one(unit):
     value, gradient = target(points)
     expected, slope = density.log_density(points)
     np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(density.log_value(points), expected, rtol=1e-12)
+    np.testing.assert_allclose(density.log_gradient(points), slope, rtol=0, atol=1e-10 * np.abs(slope).max())
     np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-5 * np.abs(slope).max())  # single precision
     step = 1e-5 * np.eye(density.size)
     around = density.log_density(np.concatenate([points[0] + step, points[0] - step]))[0]

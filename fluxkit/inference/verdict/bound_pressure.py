@@ -58,7 +58,7 @@ def holds(density: FluxDensity, point: np.ndarray) -> Holds:
     distance = np.abs(space.net(z)[space.network.reversible][moves]) / length
     turning = rows[distance < _TURNING]
     normals = np.concatenate([space.walls[walls], turning, -turning])
-    slope = density.log_density(point[None])[1][0]
+    slope = density.log_gradient(point[None])[0]
     multiplier = nnls(normals.T, slope[:free])[0] if len(normals) else np.empty(0)
     pressed, kinked = multiplier[: len(walls)], normals[len(walls) :] * multiplier[len(walls) :, None]
     rest = slope.copy()

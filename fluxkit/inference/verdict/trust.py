@@ -54,8 +54,8 @@ def judge(
         Not trusted if chi-square is improbable, one of the tests fails, a residual exceeds 5 sd, the draws do not
         predict the data, or the chains disagree (R-hat above 1.05, fewer than 100 effective draws). The tests of the
         fit share out a few per cent of false alarms (:data:`fluxkit.inference.verdict.fit_tests.BUDGET`). A chi-square
-        that is too small (p > 0.99) is remarked on: it says that the stated errors are too wide, so the intervals are, but
-        nothing against the fluxes.
+        that is too small (p > 0.99) is remarked on: it says that the stated errors are too wide, so the intervals are,
+        but nothing against the fluxes.
     """
     reasons, remarks = [], []
     if freedom <= 0:
