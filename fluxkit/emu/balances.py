@@ -58,11 +58,13 @@ class Balances:
         experiment : int
             Which experiment.
         """
-        share = mid.get(SUM)
+        whole = share = mid.get(SUM)
         for key, slot in mid.items():
             if key[0] == experiment:
                 share = self.tape.multiply_subtract(share, self.tape.constant(1.0), slot)
-        return share
+        if share == whole:
+            return share
+        return self.tape.multiply(share, self.tape.flows(share))  # rounding must not bring it below zero
 
     def _join(self, left: Vector, right: Vector) -> Vector:
         """Convolve two MIDs of the same experiments."""

@@ -99,12 +99,21 @@ def test_refined_points_stay_inside_the_polytope_and_are_sorted(real):
     np.testing.assert_allclose(refined.objective, -density.log_density(refined.points)[0], rtol=1e-9)
 
 
-def test_at_the_mode_the_gradient_only_pushes_against_walls(real):
+def test_at_the_mode_the_gradient_only_pushes_against_walls_and_kinks(real):
     density, _, refined = real
     gradient = density.log_density(refined.points[:1])[1][0]
-    free = len(density.space.free)
-    gap = density.space.slack(refined.points[0, :free])
-    near = density.space.walls[gap < 0.05]
+    free, space = len(density.space.free), density.space
+    z = refined.points[0, :free]
+    rows = space.basis[space.network.reversible]  # a reversible net flux that turns round is a kink
+    length = np.linalg.norm(rows, axis=1)
+    distance = np.abs(space.net(z)[space.network.reversible]) / length
+    kinks = rows[distance < 0.05] / length[distance < 0.05, None]
+    for normal, away in zip(kinks, distance[distance < 0.05], strict=True):
+        for side in (-2 * away, 2 * away):
+            beside = refined.points[:1].copy()
+            beside[0, :free] += side * normal
+            assert density.log_density(beside)[0] < density.log_density(refined.points[:1])[0]
+    near = np.concatenate([space.walls[space.slack(z) < 0.05], kinks])
     into, *_ = np.linalg.lstsq(near.T, gradient[:free], rcond=None)
     rest = np.concatenate([gradient[:free] - near.T @ into, gradient[free:]])
     step = np.linalg.solve(refined.precision[0], np.concatenate([rest[:free], gradient[free:]]))
