@@ -172,12 +172,20 @@ def wrong_purity(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, 
 
 
 def exchange_beyond_prior(density: FluxDensity, point: np.ndarray, fit: Misfit) -> Iterator[Fault]:
-    """Yield what larger exchange fluxes would do, one reaction each."""
+    """Yield what larger exchange fluxes would do, one reaction each.
+
+    A flux that labeling cannot tell from zero, between bounds that allow less and more, can be neither too large nor
+    too small for them: it is left out.
+    """
     _, y, _ = density.split(point)
     scale = density.space.exchange_scale
     exchange, slope, _, _ = scale.expand(y)
     by_log = (exchange[:, scale.varies] + scale.offset) / slope
     names = np.array(density.space.network.reaction_names)[density.space.network.reversible][scale.varies]
+    least, most = scale.bounds
+    settled = (exchange[0, scale.varies] < scale.offset) & (least < scale.offset) & (most > scale.offset)
     first = len(density.space.free)
     for k, name in enumerate(names):
+        if settled[k]:
+            continue
         yield Fault(str(name), fit.jacobian[:, first + k] * by_log[0, k])
