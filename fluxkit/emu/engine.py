@@ -144,7 +144,7 @@ def simulate_mids(
         As the fluxes are; a tensor lies on their device and is differentiable by them. Shape
         ``(state, experiment, value)``. The values of a fragment whose supply has no flux in a state
         are all zero, unless they follow without it: it has one possible source only, or none that carries
-        label. The unlabeled share is one minus the rest, so that rounding may leave -1e-16 for zero.
+        label. The unlabeled share is one minus the rest, and never below zero.
 
     Raises
     ------
