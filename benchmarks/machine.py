@@ -33,8 +33,11 @@ def describe_machine() -> str:
     )
 
 
-def write_section(name: str, text: str) -> None:
-    """Replace one section of the results page, keep the others."""
+def publish(name: str, text: str, printed: bool) -> None:
+    """Replace one section of the results page and keep the others, or print the section only."""
+    if printed:
+        print(text)
+        return
     old = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else "# Results\n"
     sections = dict(re.findall(r"(?ms)^## (.+?)\n(.*?)(?=^## |\Z)", old))
     sections[name] = f"\n{text.strip()}\n\n"

@@ -21,9 +21,9 @@ from fluxkit.inference.least_squares import least_squares_fits
 from fluxkit.inference.problem import build_density, random_points
 from fluxkit.inference.quantify import find_best
 from fluxkit.learning import load_model
+from fluxkit.learning.calibration import DRAWS
 
-STARTS, SEED, DRAWS = 10, 20_000, 199
-SAMPLED = ("quantify", "converged")
+STARTS, SEED = 10, 20_000
 
 
 @cache

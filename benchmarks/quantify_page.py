@@ -1,15 +1,15 @@
 """The section of the results page on quantify, from the kept results of single cases."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
-from machine import write_section
+from machine import publish
 
 import fluxkit
 from fluxkit.fluxes import flux_space
-from fluxkit.learning.calibration import Calibration, coverage_band, pooled, strata
+from fluxkit.learning.calibration import DRAWS, Calibration, coverage_band, pooled, strata
 
-DRAWS = 199
 POINTS = {
     "quantify": "posterior median",
     "best fit": "quantify's most probable fluxes, without sampling",
@@ -49,12 +49,10 @@ def summarise(lines: dict[str, dict], printed: bool) -> None:
     parts = [head, _errors(found), _times(found), _coverage(calibration), _each_flux(calibration)]
     parts += [_strata(calibration), _widths(found), _verdicts(found["quantify"])]
     text = "\n\n".join(each for each in parts if each)
-    if printed:
-        print(text)
-    else:
-        write_section("Quantify", text)
+    publish("Quantify", text, printed)
 
 
+@cache
 def _free() -> tuple[np.ndarray, np.ndarray]:
     """Return which net fluxes vary under the prior, and the sd of these."""
     scale = fluxkit.draw_fluxes(fluxkit.load_network("ccm"), 4000, seed=1)["net_flux"].values.std(axis=0)

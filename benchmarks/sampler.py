@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import drawn_case
-from machine import describe_machine, write_section
+from machine import describe_machine, publish
 from threadpoolctl import threadpool_limits
 
 import fluxkit
@@ -151,10 +151,7 @@ def main() -> None:
             raise SystemExit(f"hopsy failed with\n{done.stderr.strip()[-2000:]}")
         results += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     text = summarise(results, options.seconds)
-    if options.print:
-        print(text)
-    else:
-        write_section("Sampler", text)
+    publish("Sampler", text, options.print)
 
 
 if __name__ == "__main__":

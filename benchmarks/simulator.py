@@ -12,7 +12,7 @@ import torch
 from apart import first_uses, memory, rate_without_compiler
 from cases import TRACERS, problem, states
 from dense import DenseSolver
-from machine import describe_machine, write_section
+from machine import describe_machine, publish
 from peers.x3cflux import NOT_RUN, Figures, measure
 from timing import REPEATS, best_time
 from witness import error_against_isotopomers
@@ -271,10 +271,7 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="print the section instead of writing it to the page")
     options = parser.parse_args()
     text = section(fluxkit.load_network("ccm"), options)
-    if options.print:
-        print(text)
-    else:
-        write_section("Simulator", text)
+    publish("Simulator", text, options.print)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import xarray as xr
 from cases import DrawnCase, drawn_case
 from faults import KINDS, LEAST_SHIFT, Faulty, draw_fault
 from keeping import Kept
-from machine import write_section
+from machine import publish
 from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
@@ -202,10 +202,7 @@ def main() -> None:
     if not results:
         raise SystemExit("no case of this version and these settings is finished; run without --no-run.")
     text = summarise(results, options.cases)
-    if options.print:
-        print(text)
-    else:
-        write_section("Verdict", text)
+    publish("Verdict", text, options.print)
 
 
 if __name__ == "__main__":

@@ -52,28 +52,21 @@ class Kernel:
         self._can_resume = tape.fixed > 0 and len(tape.inputs) > 1
         types = [*[ctypes.c_int64] * 3, ctypes.c_void_p, *[ctypes.c_void_p, ctypes.c_int64] * count]
         self._run = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(self._engine.get_function_address("run"))
-        self.packed_address: int = self._engine.get_function_address("run_packed")
-        self._run_packed = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(self.packed_address)
+        run_packed = self._engine.get_function_address("run_packed")
+        self._run_packed = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(run_packed)
         self._dtype, self._widths = dtype, (tape.inputs, [len(each) for each in tape.outputs])
         self._local = threading.local()
 
-    def packed(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], states: int) -> np.ndarray:
-        """Return the arguments of a run of all states, for compiled code that calls :attr:`packed_address`.
+    def _packed(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the arguments of a run of one group of lanes as an array, which owns the work array behind them.
 
-        The result owns the work array behind its arguments; the inputs and outputs must live as long as it is used.
-
-        Parameters
-        ----------
-        inputs, outputs : sequence of numpy.ndarray
-            As in :meth:`run`.
-        states : int
-            Number of states, at least :attr:`lanes`.
+        The inputs and outputs must live as long as it is used.
         """
         count = 4 + 2 * (len(inputs) + len(outputs))
         memory = np.zeros(count + (self._scratch_size + self._alignment) // 8, dtype=np.int64)
         scratch = -(-(memory.ctypes.data + 8 * count) // self._alignment) * self._alignment
         rows = [(_address(each), each.shape[1] if len(each) > 1 else 0) for each in (*inputs, *outputs)]
-        memory[:count] = [0, states, 0, scratch, *chain.from_iterable(rows)]
+        memory[:count] = [0, self.lanes, 0, scratch, *chain.from_iterable(rows)]
         return memory
 
     def work_array(self) -> np.ndarray:
@@ -110,7 +103,7 @@ class Kernel:
         except AttributeError:
             own_inputs, own_outputs = ([np.zeros((1, n), dtype=self._dtype) for n in each] for each in self._widths)
             # all lanes repeat the state: arrays of one row have no stride
-            arguments = self.packed(own_inputs, own_outputs, self.lanes)
+            arguments = self._packed(own_inputs, own_outputs)
             address = arguments.ctypes.data
             self._local.one = (arguments, own_inputs, own_outputs, address)
         for own, given in zip(own_inputs, inputs, strict=True):

@@ -6,8 +6,9 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from fluxkit.inference.density import FluxDensity
-from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, find_starts, samples_of
-from fluxkit.inference.refinement import Refined, search
+from fluxkit.inference.problem import QuantifySettings, build_density, choose_model, samples_of
+from fluxkit.inference.quantify import find_best
+from fluxkit.inference.refinement import Refined
 from fluxkit.inference.verdict.chi_square import chi_square, independent_data
 from fluxkit.labeling.isotopologues import isotopologue_names
 from fluxkit.learning import FluxModel
@@ -50,14 +51,14 @@ def fit_statistics(
     """
     parts = samples_of(labeling, network, pool=False)
     chosen = choose_model(model, network)
-    settings = QuantifySettings(starts=starts)
+    settings = QuantifySettings(starts=starts, fallbacks=False)
     rows = []
     with threadpool_limits(1, "blas"):
         for i, (name, part) in enumerate(parts.items()):
             rng = np.random.default_rng(seed + i)
             density = build_density(part, network)
-            points, _ = find_starts(density, part, chosen, settings, rng)
-            rows.append({"sample": name, **_row(density, search(density, points), part)})
+            best = find_best(density, part, chosen, settings, rng)
+            rows.append({"sample": name, **_row(density, best.refined, part)})
     return pd.DataFrame(rows)
 
 

@@ -158,15 +158,6 @@ def _rate_term(labeling: xr.Dataset, network: Network) -> RateTerm | None:
     )
 
 
-def find_starts(density: FluxDensity, labeling, model: FluxModel | None, settings: QuantifySettings, rng):
-    """Return starting points ``(start, parameter)``, and how many of them a posterior network proposed."""
-    starts = random_points(density, settings.starts, rng)
-    if model is None:
-        return starts, 0
-    drawn = learned_points(density, labeling, model, settings, rng)
-    return with_learned(density, starts, drawn)
-
-
 def learned_points(
     density: FluxDensity, labeling: xr.Dataset, model: FluxModel, settings: QuantifySettings, rng: np.random.Generator
 ) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from fluxkit.emu import Kernel, Program, Slot, Tape, TapeBuilder, gradient, kernel, run_tape, tangent
 from fluxkit.emu.engine import refuse
 from fluxkit.labeling.measurement import MeasurementModel
+from fluxkit.labeling.mixing import Mixing
 
 FLUXES, INPUTS, WEIGHTS, DATA = range(4)
 """The input arrays: directed fluxes, input MIDs, shares and dilutions, and the data (values, then scales)."""
@@ -197,8 +198,7 @@ class Likelihood:
         return [fluxes, inputs, weights, data]
 
     def _run(self, tape: Tape, fluxes: np.ndarray, weights: np.ndarray, *extra: np.ndarray) -> list[np.ndarray]:
-        inputs, data = self._shared
-        arrays = [np.ascontiguousarray(each) for each in (fluxes, inputs, weights, data, *extra)]
+        arrays = [np.ascontiguousarray(each) for each in (*self.inputs(fluxes, weights), *extra)]
         outputs, good = run_tape(tape, arrays, len(arrays[-1] if extra else fluxes))
         if not good:
             raise refuse(self.program, fluxes)
@@ -230,7 +230,7 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
     for experiment in range(len(measurement.keep)):
         own = mids[experiment * measurement.n_values :][: measurement.n_values]
         for mixture, (start, end) in enumerate(zip(measurement.mixing.starts.tolist(), ends, strict=True)):
-            mixed = _mixture(builder, measurement, own, mixture, range(start, end))
+            mixed = write_mixture(builder, measurement.mixing, own, mixture, range(start, end))
             keep = measurement.keep[experiment, start:end]
             abundance = measurement.abundance[start:end, : end - start]
             seen: list[Slot] = [None] * (end - start)
@@ -251,11 +251,27 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
     return predicted
 
 
-def _mixture(
-    builder: TapeBuilder, measurement: MeasurementModel, own: list[Slot], mixture: int, values: range
-) -> list[Slot]:
-    """Write the distribution of one mixture of pools, diluted by what is unlabeled."""
-    mixing, one = measurement.mixing, builder.constant(1.0)
+def write_mixture(builder: TapeBuilder, mixing: Mixing, exact: list[Slot], mixture: int, values: range) -> list[Slot]:
+    """Write the distribution of one mixture of pools, diluted by what is unlabeled.
+
+    Parameters
+    ----------
+    builder : TapeBuilder
+        A tape whose inputs are those of :class:`Likelihood`.
+    mixing : Mixing
+        From pools to mixtures.
+    exact : list of Slot
+        Simulated values of one experiment.
+    mixture : int
+        Which mixture.
+    values : range
+        Its mixture values.
+
+    Returns
+    -------
+    list of Slot
+        One for each mixture value.
+    """
     mixed: list[Slot] = [None] * len(values)
     for p in range(len(mixing.sources)):
         constant, sign = float(mixing.constant[p, mixture]), float(mixing.sign[p, mixture])
@@ -264,11 +280,10 @@ def _mixture(
             weight = builder.input(WEIGHTS, int(mixing.weight[p, mixture]))
             share = builder.multiply_add(share, builder.constant(sign), weight)
         for k, value in enumerate(values):
-            mixed[k] = builder.multiply_add(mixed[k], share, own[int(mixing.sources[p, value])])
+            mixed[k] = builder.multiply_add(mixed[k], share, exact[int(mixing.sources[p, value])])
     diluted = mixing.diluted.tolist()
     if mixture in diluted:
-        place = mixing.n_weights - len(diluted) + diluted.index(mixture)
-        share = builder.input(WEIGHTS, place)
+        share = builder.input(WEIGHTS, mixing.n_weights - len(diluted) + diluted.index(mixture))
         mixed = [builder.multiply_subtract(slot, share, slot) for slot in mixed]
-        mixed[0] = builder.multiply_add(mixed[0], share, one)
+        mixed[0] = builder.multiply_add(mixed[0], share, builder.constant(1.0))
     return mixed

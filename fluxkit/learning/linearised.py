@@ -20,6 +20,7 @@ from scipy.linalg import get_lapack_funcs
 from scipy.special import ndtr
 
 from fluxkit.emu import run_tape
+from fluxkit.fluxes import directed_fluxes
 from fluxkit.fluxes.exchange import ExchangeCoordinate, exchange_coordinate
 from fluxkit.learning.chart import Chart
 from fluxkit.learning.observed import Observed
@@ -169,9 +170,7 @@ class Lineariser:
         """Return net fluxes, derivatives of the exchange fluxes, and directed fluxes."""
         exchange, slope, _, _ = self.exchange.expand(points.y)
         net = np.maximum(self.chart.net_of_rounded(points.z), self._least)
-        directed = np.concatenate([np.maximum(net, 0.0), np.maximum(-net[:, self._back], 0.0) + exchange], axis=1)
-        directed[:, self._back] += exchange
-        return net, slope, directed
+        return net, slope, directed_fluxes(self.vocabulary.network, net, exchange)
 
     def _arrays(self, points: _Points, seen: Observed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return directed fluxes and weights of samples, and inputs of lanes, in single precision."""

@@ -52,7 +52,8 @@ class Observed:
         return len(self.rates.value)
 
     def encode(self, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return features of each lane: rows, which measurements are known, context; see :func:`encode_labeling`.
+        """Return features of each lane: rows ``(lane, measurement, feature)``, which measurements
+        are known ``(lane, measurement)``, 0 or 1, and context ``(lane, feature)``.
 
         Parameters
         ----------
@@ -136,30 +137,3 @@ def _inputs(vocabulary: Vocabulary, experiments: Sequence[Tracers], purity: floa
         except LabelingError:
             understood[k] = False
     return inputs, understood
-
-
-def encode_labeling(vocabulary: Vocabulary, labeling: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn the labeling of one measured sample into features.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        What the network can read.
-    labeling : xarray.Dataset
-        A labeling dataset without a sample dimension, with ``mid_sd``.
-
-    Returns
-    -------
-    rows : numpy.ndarray
-        Shape ``(experiment, measurement, feature)``.
-    known : numpy.ndarray
-        Shape ``(experiment, measurement)``, 0 or 1.
-    context : numpy.ndarray
-        Shape ``(experiment, context)``.
-
-    Raises
-    ------
-    LabelingError
-        There are several samples, or no standard deviations.
-    """
-    return observe(vocabulary, labeling).encode(vocabulary)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxkit.emu import Program, Slot, Tape, TapeBuilder, tangent
+from fluxkit.labeling.likelihood import DATA, FLUXES, WEIGHTS, write_mixture
 from fluxkit.labeling.mixing import Mixing
 
-FLUXES, INPUTS, WEIGHTS, DATA = range(4)
-"""The input arrays: directed fluxes, input MIDs, shares and dilutions, and the data."""
 _ALMOST_NOTHING = 1e-6  # beside what is kept, so that what is nearly absent keeps finite derivatives
 
 
@@ -78,7 +77,7 @@ def write_residuals(program: Program, mixing: Mixing, sizes: np.ndarray) -> Resi
     exact = program.write(builder)
     residuals: list[Slot] = []
     for mixture, (start, size) in enumerate(zip(mixing.starts.tolist(), sizes.tolist(), strict=True)):
-        mixed = _mix(builder, mixing, mixture, exact, range(start, start + size))
+        mixed = write_mixture(builder, mixing, exact, mixture, range(start, start + size))
         seen, total = [], builder.constant(_ALMOST_NOTHING)
         for i in range(size):
             value: Slot = None
@@ -94,22 +93,3 @@ def write_residuals(program: Program, mixing: Mixing, sizes: np.ndarray) -> Resi
     tape = builder.finish([residuals])
     measurement, shift, source = np.array(places).T
     return ResidualTape(tape, tangent(tape, (FLUXES, WEIGHTS)), (measurement, shift, source))
-
-
-def _mix(builder: TapeBuilder, mixing: Mixing, mixture: int, exact: list[Slot], values: range) -> list[Slot]:
-    """Write the distribution of one mixture of pools, diluted by what is unlabeled."""
-    mixed: list[Slot] = [None] * len(values)
-    for p in range(len(mixing.sources)):
-        constant, sign = float(mixing.constant[p, mixture]), float(mixing.sign[p, mixture])
-        share: Slot = builder.constant(constant) if constant else None
-        if sign:
-            weight = builder.input(WEIGHTS, int(mixing.weight[p, mixture]))
-            share = builder.multiply_add(share, builder.constant(sign), weight)
-        for k, value in enumerate(values):
-            mixed[k] = builder.multiply_add(mixed[k], share, exact[int(mixing.sources[p, value])])
-    diluted = mixing.diluted.tolist()
-    if mixture in diluted:
-        share = builder.input(WEIGHTS, mixing.n_weights - len(diluted) + diluted.index(mixture))
-        mixed = [builder.multiply_subtract(slot, share, slot) for slot in mixed]
-        mixed[0] = builder.multiply_add(mixed[0], share, builder.constant(1.0))
-    return mixed

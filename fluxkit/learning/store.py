@@ -52,7 +52,7 @@ class FluxModel:
 
     vocabulary: Vocabulary
     network: "PosteriorNetwork"
-    chart: "Chart"
+    chart: Chart
     card: dict[str, Any]
 
     @cached_property

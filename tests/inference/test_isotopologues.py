@@ -8,7 +8,7 @@ import fluxkit
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference.estimate import load_estimate
 from fluxkit.inference.problem import build_density
-from fluxkit.learning.observed import encode_labeling
+from fluxkit.learning.observed import observe
 from fluxkit.learning.vocabulary import build_vocabulary
 from fluxkit.networks import FluxRule, Network, parse_reactions
 from fluxkit.view import mid_figure
@@ -128,5 +128,5 @@ def test_a_learned_model_reads_what_is_seen_by_mass_and_leaves_the_rest_to_the_f
     names = ["citrate", "Glu:N", "glutamate:C+N", "Glu.c:C+N"]
     both = fluxkit.simulate(CCM, state, TRACERS["gln"], fragments=names, noise=SD)
     first = both.isel(isotopologue=slice(0, 9))
-    for got, wanted in zip(encode_labeling(vocabulary, both), encode_labeling(vocabulary, first), strict=True):
+    for got, wanted in zip(*(observe(vocabulary, each).encode(vocabulary) for each in (both, first)), strict=True):
         np.testing.assert_array_equal(got, wanted)

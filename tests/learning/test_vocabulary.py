@@ -10,7 +10,7 @@ import pytest
 import fluxkit
 from fluxkit.errors import LabelingError
 from fluxkit.labeling import labeling_dataset, parse_tracers
-from fluxkit.learning.observed import encode_labeling
+from fluxkit.learning.observed import observe
 from fluxkit.learning.vocabulary import build_vocabulary, encode_context, encode_values
 
 CCM = fluxkit.load_network("ccm")
@@ -24,6 +24,11 @@ def simulated(network=CCM, tracers=GLUCOSE, fragments=("lactate", "citrate"), **
     return fluxkit.simulate(
         network, network.reference_fluxes(), tracers, fragments=list(fragments), noise=0.01, **options
     )
+
+
+def encoded(vocabulary, labeling):
+    """Rows, which measurements are known, and context of one sample."""
+    return observe(vocabulary, labeling).encode(vocabulary)
 
 
 def test_reading_models_does_not_load_torch():
@@ -52,12 +57,12 @@ def test_unknown_fragments_are_ignored_and_the_rest_is_read():
     rest, both = simulated(fragments=["lactate"]), simulated(fragments=["lactate", "Cit.m", "Lac.c[1-2]"])
     for name in ("mid", "mid_sd"):
         both[name].loc[{"isotopologue": both["fragment"].values == "lactate"}] = rest[name].values
-    for left, right in zip(encode_labeling(WORDS, rest), encode_labeling(WORDS, both), strict=True):
+    for left, right in zip(encoded(WORDS, rest), encoded(WORDS, both), strict=True):
         np.testing.assert_array_equal(left, right)
 
 
 def test_a_second_reading_of_the_same_pools_is_read_once():
-    known = encode_labeling(WORDS, simulated(fragments=["citrate", "cis-aconitate"]))[1]
+    known = encoded(WORDS, simulated(fragments=["citrate", "cis-aconitate"]))[1]
     assert known.sum() == 1
 
 
@@ -99,11 +104,11 @@ def test_a_dataset_is_encoded_as_in_training():
     mid[:, place_b], sd[:, place_b] = mids["B"], sds["B"]
     mid[0, place_e, :2], sd[0, place_e, :2] = mids["E"], sds["E"]
     features = np.array([SMALL.tracer_features(parse_tracers(text, TOY), 0.98) for text in texts.values()])
-    rows, known, context = encode_labeling(SMALL, labeling)
+    rows, known, context = encoded(SMALL, labeling)
     np.testing.assert_array_equal(rows, encode_values(SMALL, mid, sd, np.isfinite(mid)))
     np.testing.assert_array_equal(known, np.isfinite(mid).any(axis=-1))
     np.testing.assert_array_equal(context, encode_context(features, 1))
-    flipped = encode_labeling(SMALL, labeling.transpose("isotopologue", "experiment"))
+    flipped = encoded(SMALL, labeling.transpose("isotopologue", "experiment"))
     for left, right in zip((rows, known, context), flipped, strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -122,7 +127,7 @@ def test_what_stands_in_unmeasured_cells_changes_nothing(junk):
 
 @pytest.mark.parametrize(("elements", "mode"), [("", 0), ("C", 1), ("CHNOPS", 2)])
 def test_the_context_says_which_natural_isotopes_are_in_the_data(elements, mode):
-    context = encode_labeling(WORDS, simulated(natural_abundance=elements))[2]
+    context = encoded(WORDS, simulated(natural_abundance=elements))[2]
     assert context[0, -3:].tolist() == np.eye(3)[mode].tolist()
 
 
@@ -144,7 +149,7 @@ def test_a_network_without_tracers_is_refused_with_the_cure(tmp_path):
 def test_several_samples_or_missing_sds_are_refused():
     labeling = simulated(TOY, "A_x: 100% [2-13C]", ["B"])
     with pytest.raises(LabelingError, match="one sample at a time; select one along 'sample'"):
-        encode_labeling(SMALL, labeling.expand_dims(sample=["a", "b"]))
+        observe(SMALL, labeling.expand_dims(sample=["a", "b"]))
     with pytest.raises(LabelingError, match="no standard deviations"):
-        encode_labeling(SMALL, labeling.drop_vars("mid_sd"))
+        observe(SMALL, labeling.drop_vars("mid_sd"))
     assert json.loads(labeling.attrs["tracers"]) == {"tracer": "A_x: 100% [2-13C]"}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxkit.inference.sampler.reflection import Metric, drift
+from fluxkit.inference.sampler.kernel_arrays import Metric
+from fluxkit.inference.sampler.trajectory_kernels import OUTSIDE, drift
 
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Maps points ``(chain, parameter)`` to log density ``(chain,)`` and gradient ``(chain, parameter)``.
@@ -13,8 +14,6 @@ Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 One with a method ``run`` takes trajectories by itself, as
 :class:`fluxkit.inference.sampler.compiled_density.CompiledDensity` does.
 """
-OUTSIDE = 1e-9
-"""How far beyond a wall rounding may leave a point."""
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,9 @@ from fluxkit.emu import Kernel, share_out, thread_count
 from fluxkit.fluxes import FluxSpace
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.sampler.chains import ChainState, Trajectories
+from fluxkit.inference.sampler.kernel_arrays import Metric, Motion, Programs, Shape, Sparse
 from fluxkit.inference.sampler.lane_products import LANES
-from fluxkit.inference.sampler.reflection import Metric
-from fluxkit.inference.sampler.trajectory_kernels import (
-    Motion,
-    Programs,
-    Shape,
-    Sparse,
-    evaluate,
-    trajectories,
-)
+from fluxkit.inference.sampler.trajectory_kernels import evaluate, trajectories
 
 _PRECISION = "float32"
 _REACH, _SPACING = 8.0, 1 / 32

@@ -8,7 +8,6 @@ terms each. The kernels that call each other share this file: a cached kernel do
 """
 
 from math import erfc, exp, inf, log, sqrt
-from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -16,153 +15,14 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from fluxkit.inference.sampler.lane_products import LANES, multiply, multiply_sparse
-from fluxkit.inference.sampler.reflection import MOST_BOUNCES
 
 _HALF_ROOT = 1 / sqrt(2.0)
-_MOST_BOUNCES = MOST_BOUNCES
+MOST_BOUNCES = 200
 _KERNEL = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 _INNER = {**_KERNEL, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Kernels that only kernels call: to let Python call one takes longer to compile than the kernel."""
 OUTSIDE = 1e-9
 """How far beyond a wall rounding may leave a point."""
-
-
-class Sparse(NamedTuple):
-    """A matrix of few entries, row after row.
-
-    Parameters
-    ----------
-    starts : numpy.ndarray
-        First entry of each row, and the number of entries; shape ``(row + 1,)``.
-    columns, values : numpy.ndarray
-        Shape ``(entry,)``.
-    """
-
-    starts: np.ndarray
-    columns: np.ndarray
-    values: np.ndarray
-
-
-class Motion(NamedTuple):
-    """A :class:`fluxkit.inference.sampler.reflection.Metric` as it moves free fluxes and the other coordinates.
-
-    Parameters
-    ----------
-    net : numpy.ndarray
-        From whitened net coordinates to free fluxes, shape ``(free, free)``.
-    net_back : numpy.ndarray
-        Its transpose.
-    other : numpy.ndarray
-        From whitened coordinates to the other coordinates, shape ``(other, parameter)``.
-    other_back : numpy.ndarray
-        Its transpose.
-    normals, products : numpy.ndarray
-        Normals of the walls, shape ``(wall, free)``, and their products, ``(wall, wall)``.
-    """
-
-    net: np.ndarray
-    net_back: np.ndarray
-    other: np.ndarray
-    other_back: np.ndarray
-    normals: np.ndarray
-    products: np.ndarray
-
-
-class Shape(NamedTuple):
-    """What a density is made of beside the likelihood.
-
-    Parameters
-    ----------
-    origin, floor : numpy.ndarray
-        Net fluxes are ``origin + basis x`` for free fluxes ``x`` (less those of the origin), at least ``floor`` (0
-        where irreversible); shape ``(reaction,)``.
-    basis, basis_back : Sparse
-        Shape ``(reaction, free)``, and its transpose.
-    walls, walls_away : Sparse
-        Walls, shape ``(wall, free)``, and minus these.
-    offsets, nothing : numpy.ndarray
-        Shape ``(wall,)``, and as many zeros as anything has rows.
-    prior, prior_back : Sparse
-        Minus the prior matrix, shape ``(target, free)``, and the transpose of the prior matrix.
-    prior_offset : numpy.ndarray
-        Shape ``(target,)``.
-    reversible, varies : numpy.ndarray
-        Reactions that are reversible; positions among them whose exchange flux has a coordinate.
-    lower : numpy.ndarray
-        Lower bound of each reversible exchange flux.
-    low, span, prior_floor, least, most : numpy.ndarray
-        Scale and bounds of the exchange coordinates, shape ``(exchange,)``.
-    offset : float
-        Offset of the exchange scale, in the flux unit.
-    table : numpy.ndarray
-        Value and slope of what each other coordinate stands for, an exchange flux or a share, at the nodes from
-        ``-reach`` to ``reach``; shape ``(other, node, 2)``.
-    reach, spacing : float
-        Where the table ends, and the distance of its nodes.
-    rate_rows, rates : numpy.ndarray
-        Coefficients of measured rates, and these, both over their sd; see :class:`RateTerm`.
-    absolute : bool
-        Whether rates are in the unit of the fluxes.
-    """
-
-    origin: np.ndarray
-    floor: np.ndarray
-    basis: Sparse
-    basis_back: Sparse
-    walls: Sparse
-    walls_away: Sparse
-    offsets: np.ndarray
-    nothing: np.ndarray
-    prior: Sparse
-    prior_back: Sparse
-    prior_offset: np.ndarray
-    reversible: np.ndarray
-    varies: np.ndarray
-    lower: np.ndarray
-    low: np.ndarray
-    span: np.ndarray
-    prior_floor: np.ndarray
-    least: np.ndarray
-    most: np.ndarray
-    offset: float
-    table: np.ndarray
-    reach: float
-    spacing: float
-    rate_rows: np.ndarray
-    rates: np.ndarray
-    absolute: bool
-
-
-class Programs(NamedTuple):
-    """The labeling programs of one group of chains: addresses of code and work arrays of shape ``(place, lane)``.
-
-    The residuals, in double precision, may have fewer lanes than the group has chains: then they run several times.
-
-    Parameters
-    ----------
-    gradient, residuals : int
-        Addresses of the code.
-    gradient_work, residual_work : numpy.ndarray
-        Their work arrays; fluxes stand first.
-    weights : int
-        Where the weights stand.
-    by_fluxes, by_weights : int
-        Where the gradients appear.
-    residual : int
-        Where the residuals appear.
-    data : int
-        Number of residuals.
-    """
-
-    gradient: int
-    residuals: int
-    gradient_work: np.ndarray
-    residual_work: np.ndarray
-    weights: int
-    by_fluxes: int
-    by_weights: int
-    residual: int
-    data: int
 
 
 @intrinsic
@@ -199,8 +59,11 @@ def _copy(rows, target, first):
 
 
 @njit(**_INNER)
-def _bounce(lane, duration, velocity, speed, gap, moved, motion):
+def _bounce(lane, duration, velocity, speed, gap, moved, normals, products):
     """Move one chain straight for a time, mirrored at every wall that it meets; return whether it arrived.
+
+    Whitened coordinates make a bounce a mirror image of the velocity at the normal of the wall. After it only the
+    speeds towards the other walls change, by a column of the matrix of products of normals.
 
     Parameters
     ----------
@@ -213,15 +76,15 @@ def _bounce(lane, duration, velocity, speed, gap, moved, motion):
     speed, gap : numpy.ndarray
         Speed towards each wall and distance from it, shape ``(wall, lane)``; changed.
     moved : numpy.ndarray
-        Filled with the whitened way in net coordinates, shape ``(free,)``.
-    motion : Motion
-        The metric.
+        Filled with the whitened way along the columns of the normals, shape ``(column,)``.
+    normals, products : numpy.ndarray
+        Whitened normals of the walls, shape ``(wall, column)``, and their products, ``(wall, wall)``.
     """
     left = duration
-    free, walls = motion.normals.shape[1], motion.normals.shape[0]
+    free, walls = normals.shape[1], normals.shape[0]
     for k in range(free):
         moved[k] = 0.0
-    for _ in range(_MOST_BOUNCES + 1):
+    for _ in range(MOST_BOUNCES + 1):
         first, at = -1, left
         for wall in range(walls):
             # the comparison by product spares a division
@@ -232,14 +95,52 @@ def _bounce(lane, duration, velocity, speed, gap, moved, motion):
         left -= at
         if first < 0:
             return True
-        back = 2.0 * speed[first, lane] / motion.products[first, first]
+        back = 2.0 * speed[first, lane] / products[first, first]
         for wall in range(walls):
             gap[wall, lane] -= at * speed[wall, lane]
-            speed[wall, lane] -= back * motion.products[first, wall]
+            speed[wall, lane] -= back * products[first, wall]
         gap[first, lane] = 0.0
         for k in range(free):
-            velocity[k, lane] -= back * motion.normals[first, k]
+            velocity[k, lane] -= back * normals[first, k]
     return False
+
+
+@njit(**_KERNEL)
+def drift(position, velocity, duration, speed, gap, factor, normals, products):
+    """Move every chain straight for a time, in place.
+
+    A chain that has not arrived after 200 bounces gets lost (NaN): cut short, its path could not be reversed.
+
+    Parameters
+    ----------
+    position : numpy.ndarray
+        Shape ``(chain, parameter)``.
+    velocity : numpy.ndarray
+        Whitened, shape ``(chain, parameter)``.
+    duration : numpy.ndarray
+        Shape ``(chain,)``.
+    speed : numpy.ndarray
+        Speed towards each wall, ``velocity @ normals.T``, shape ``(chain, wall)``; changed.
+    gap : numpy.ndarray
+        Distance to each wall at the start, shape ``(chain, wall)``; changed.
+    factor : numpy.ndarray
+        From whitened to own coordinates, shape ``(parameter, parameter)``.
+    normals : numpy.ndarray
+        Whitened normals of the walls, shape ``(wall, parameter)``.
+    products : numpy.ndarray
+        ``normals @ normals.T``, shape ``(wall, wall)``.
+    """
+    chains, size = velocity.shape
+    moved = np.empty(size)
+    for chain in range(chains):
+        if not _bounce(chain, duration[chain], velocity.T, speed.T, gap.T, moved, normals, products):
+            for k in range(size):
+                moved[k] = np.nan
+        for i in range(size):
+            total = 0.0
+            for k in range(i + 1):  # the factor is lower triangular
+                total += factor[i, k] * moved[k]
+            position[chain, i] += total
 
 
 @njit(**_INNER)
@@ -265,7 +166,7 @@ def _drift(x, y, velocity, step, shape, motion, space):
                 x[k, lane] += step[lane] * pace[k, lane]
     for lane in range(LANES):
         if not close[lane] >= 0.0:
-            arrived = _bounce(lane, step[lane], velocity, speed, gap, single, motion)
+            arrived = _bounce(lane, step[lane], velocity, speed, gap, single, motion.normals, motion.products)
             for k in range(free):
                 moved[k, lane] = single[k] if arrived else np.nan
             for i in range(free):

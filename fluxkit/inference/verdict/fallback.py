@@ -13,6 +13,7 @@ from fluxkit.inference.sampler.compiled_density import compiled
 from fluxkit.inference.sampler.sampling import Chains, sample_chains
 from fluxkit.inference.verdict.chi_square import chi_square
 from fluxkit.inference.verdict.fit_tests import BUDGET, fit_tests
+from fluxkit.inference.verdict.misfit import Misfit, misfit
 from fluxkit.inference.verdict.training_cloud import FAR, distance_from_network
 from fluxkit.inference.verdict.trust import EFFECTIVE_DRAWS, RHAT
 
@@ -23,7 +24,9 @@ _TIMES = 3.0
 """Longest second sampling, in multiples of the first: who allows little time does not want to wait for more."""
 
 
-def doubts(density: FluxDensity, labeling: xr.Dataset, refined: Refined, drawn: np.ndarray | None) -> list[str]:
+def doubts(
+    density: FluxDensity, labeling: xr.Dataset, refined: Refined, drawn: np.ndarray | None, fit: Misfit | None = None
+) -> list[str]:
     """Return why the best of the refined points may not be the best fit, in plain words.
 
     Parameters
@@ -36,12 +39,14 @@ def doubts(density: FluxDensity, labeling: xr.Dataset, refined: Refined, drawn: 
         Refined points.
     drawn : numpy.ndarray or None
         Draws of the posterior network that proposed starts, shape ``(draw, parameter)``.
+    fit : Misfit, optional
+        What the best of the points leaves unexplained, where it is known already.
     """
-    found = []
-    _, freedom, p_value, _ = chi_square(density, refined)
+    found, fit = [], fit or misfit(density, refined)
+    _, freedom, p_value, _ = chi_square(density, refined, fit)
     if freedom > 0 and p_value < BUDGET["whole"]:
         found.append(f"the fit was improbable (p = {p_value:.1g})")
-    elif any(each.failed for each in fit_tests(density, labeling, refined)):
+    elif any(each.failed for each in fit_tests(density, labeling, refined, fit)):
         found.append("a test of the fit failed")
     if len(refined.objective) > 1 and refined.objective[1] - refined.objective[0] >= _SAME:
         found.append(f"only one of {len(refined.objective)} refined starts reached the best fit")
@@ -76,7 +81,8 @@ def search_wider(
     remarks : list of str
         What was done and why; empty where nothing was.
     """
-    why = doubts(density, labeling, refined, drawn)
+    left = misfit(density, refined)
+    why = doubts(density, labeling, refined, drawn, left)
     if not why:
         return refined, []
     begin, tried, joined = time.perf_counter(), 0, refined
@@ -84,7 +90,7 @@ def search_wider(
         count = min(_BATCH, settings.fallback_starts - tried)
         joined = _merged(joined, search(density, random_points(density, count, rng)))
         tried += count
-    before, after = (chi_square(density, each)[0] for each in (refined, joined))
+    before, after = chi_square(density, refined, left)[0], chi_square(density, joined)[0]
     better = refined.objective[0] - joined.objective[0] >= _SAME
     outcome = (
         f"a better fit was found, chi-square {after:.0f} instead of {before:.0f}"

@@ -11,7 +11,7 @@ import pytest
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.sampler.chains import ChainState, Trajectories
 from fluxkit.inference.sampler.compiled_density import compiled
-from fluxkit.inference.sampler.reflection import drift
+from fluxkit.inference.sampler.trajectory_kernels import drift
 from tests.inference.problems import TOY, hct116_control, parallel_ccm, random_points, toy_labeling
 
 DENSITIES = {"toy": lambda: build_density(toy_labeling(), TOY), "hct116": hct116_control, "parallel": parallel_ccm}
@@ -88,8 +88,7 @@ def test_a_forked_child_can_go_on():
 def test_trajectories_equal_those_taken_step_by_step(chains):
     density = hct116_control()
     space, rng = density.space, np.random.default_rng(3)
-    start = random_points(density, chains)
-    start[:, : len(space.free)] = space.starts[:chains]
+    start = space_points(density, chains)
     plan = Trajectories(
         momenta=rng.standard_normal((3, chains, density.size)),
         chances=rng.random((3, chains)),
