@@ -1,33 +1,80 @@
 """Results of single cases: run by several processes, kept as soon as they are there, and packed beside the page.
 
-A kept line says with what version and settings it was made; lines made otherwise are not mixed with the others, and a
-later run does only what is missing. Packed lines travel with the project, so that a claim can be looked into without
-running anything.
+A kept line says what it was made with: settings, trained models, and a number that is raised by hand when the results
+of a benchmark change. Lines made otherwise stay where they are and are not mixed with the others; a later run does only
+what is missing. The state of the code is recorded, but decides nothing, so that a run may take days while the project
+goes on. Packed lines travel with the project, so that a claim can be looked into without running anything.
 """
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import Manager
 from pathlib import Path
 
-from machine import describe_machine, processors
+from machine import describe_machine, join_machines, processors
 
-PACKED, RUNNING = Path(__file__).with_name("kept"), Path("results/benchmarks")
+import fluxkit
+from fluxkit.learning.store import CARD, SHIPPED, WEIGHTS
+
+HERE = Path(__file__).resolve().parent
+PACKED, RUNNING = HERE / "kept", HERE.parent / "results" / "benchmarks"
+PLAIN_NETWORK = HERE.parent / "results" / "plain_mlp.pt"
+LIBRARY = Path(fluxkit.__file__).parent
+DECIDING = ("networks", "fluxes", "emu", "labeling", "learning", "inference")
+"""Folders of the library whose code the recorded state is that of."""
+READ_OF_A_CARD = ("architecture", "experiments", "format", "measurements", "network_fingerprint", "tracers")
 
 
 def commit() -> str:
     """Return the commit of the working tree, with a plus where files differ from it; empty outside of git."""
     command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def checksum(content: bytes) -> str:
+    """Return twelve hexadecimal digits of the SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def state_of_code(name: str, network: str = "ccm") -> str:
+    """Return a checksum of the code that decides the results of a benchmark.
+
+    Parameters
+    ----------
+    name : str
+        Name of the script; what follows a hyphen does not count.
+    network : str
+        The only bundled network that it is about.
+    """
+    files = [path for folder in DECIDING for path in (LIBRARY / folder).rglob("*.py")]
+    files += [path for path in (LIBRARY / "networks" / "catalog" / network).rglob("*") if path.is_file()]
+    files += [path for path in (HERE / f"{name.partition('-')[0]}.py", HERE / "cases.py") if path.is_file()]
+    state = b""
+    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+        root = LIBRARY.parent if path.is_relative_to(LIBRARY) else HERE.parent
+        state += f"{path.relative_to(root)}\n".encode() + path.read_bytes()
+    return checksum(state)
+
+
+@cache
+def model_checksum(network: str = "ccm") -> str:
+    """Return a checksum of the shipped model of a network: its weights, and what is read of its card."""
+    folder = SHIPPED / network
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    read = json.dumps([card.get(name) for name in READ_OF_A_CARD], sort_keys=True)
+    return checksum((folder / WEIGHTS).read_bytes() + read.encode())
 
 
 def take_processor(numbers) -> None:
@@ -37,16 +84,23 @@ def take_processor(numbers) -> None:
         os.sched_setaffinity(0, {number})
 
 
+def describe_making(lines: Iterable[dict]) -> str:
+    """Return by how many states of the code, and on what machines, lines were made."""
+    lines = list(lines)
+    states, machines = {line["code"] for line in lines}, join_machines(line["machine"] for line in lines)
+    return f"made with {len(states)} state{'s' * (len(states) > 1)} of the code on: {'; '.join(machines)}"
+
+
 @dataclass(frozen=True)
 class Kept:
-    """The kept results of one benchmark.
+    """The kept results of one benchmark, made in one way.
 
     Parameters
     ----------
     name : str
-        Name of the files.
+        Name of the files and of the script.
     made_with : dict
-        What decides a result beside its case.
+        What decides a result beside its case, in plain values.
     """
 
     name: str
@@ -59,30 +113,39 @@ class Kept:
 
     @property
     def running(self) -> Path:
-        """The file that a run adds to."""
+        """The file that runs add to."""
         return RUNNING / f"{self.name}.jsonl"
 
     def lines(self) -> dict[str, dict]:
         """Return kept results of the same settings by key; of several the last."""
-        found: list[str] = []
-        if self.packed.is_file():
-            found += gzip.decompress(self.packed.read_bytes()).decode().splitlines()
-        if self.running.is_file():
-            found += self.running.read_text(encoding="utf-8").splitlines()
-        read = [json.loads(line) for line in found if line.endswith("}")]  # the last may be cut off
-        return {each["key"]: each for each in read if each["made with"] == self.made_with}
+        return {each["key"]: each for each in self.all_lines() if each["made with"] == self.made_with}
+
+    def all_lines(self) -> list[dict]:
+        """Return all kept results, whatever they were made with; of several alike the last."""
+        found: dict[tuple[str, str], dict] = {}
+        texts = [gzip.decompress(self.packed.read_bytes()).decode()] if self.packed.is_file() else []
+        texts += [self.running.read_text(encoding="utf-8")] if self.running.is_file() else []
+        for line in (line for text in texts for line in text.splitlines()):
+            try:
+                each = json.loads(line)
+            except ValueError:
+                continue  # a run that was killed while it wrote
+            found[each["key"], json.dumps(each["made with"], sort_keys=True)] = each
+        return list(found.values())
 
     def pack(self) -> None:
-        """Write the kept results beside the page, whole or not at all."""
-        lines = self.lines()
-        content = "".join(json.dumps(lines[key]) + "\n" for key in sorted(lines))
+        """Write all kept results beside the page, whole or not at all.
+
+        The file of the running results stays: another process may be adding to it.
+        """
+        lines = sorted(self.all_lines(), key=lambda each: (each["key"], json.dumps(each["made with"], sort_keys=True)))
+        content = "".join(json.dumps(each) + "\n" for each in lines)
         self.packed.parent.mkdir(exist_ok=True)
-        part = self.packed.with_suffix(".part")
+        part = self.packed.with_suffix(f".{os.getpid()}.part")
         part.write_bytes(gzip.compress(content.encode(), mtime=0))
         part.replace(self.packed)
-        self.running.unlink(missing_ok=True)
 
-    def run(self, work: Callable[[str], dict], keys: Iterable[str], workers: int, alone: bool = False) -> None:
+    def run(self, work: Callable[[str], dict], keys: Iterable[str], workers: int, alone: bool = False) -> list[str]:
         """Work on the keys that are not kept, and keep each result as soon as it is there.
 
         Parameters
@@ -95,17 +158,52 @@ class Kept:
             Processes.
         alone : bool
             Whether one process has all processors to itself, else each has one of its own.
+
+        Returns
+        -------
+        list of str
+            Keys of cases that failed; the others are kept, and the next run tries these again.
         """
         done = self.lines()
         missing = [key for key in keys if key not in done]
-        self.running.parent.mkdir(parents=True, exist_ok=True)
-        made = {"made with": self.made_with, "commit": commit(), "machine": describe_machine()}
+        if not missing:
+            return []
+        self._end_cut_line()
+        made = {"made with": self.made_with, "code": state_of_code(self.name), "commit": commit()}
+        made["machine"] = describe_machine()
         numbers = Manager().Queue()
         for each in processors() * workers:
             numbers.put(each)
         start = {} if alone else {"initializer": take_processor, "initargs": (numbers,)}
-        with ProcessPoolExecutor(1 if alone else workers, **start) as pool, self.running.open("a") as file:
-            for key, result in zip(missing, pool.map(work, missing), strict=True):
-                file.write(json.dumps({"key": key, **made, **result}) + "\n")
-                file.flush()
-                print(key, result.get("shown", ""), flush=True)
+        failed = []
+        with ProcessPoolExecutor(1 if alone else workers, **start) as pool:
+            waiting = {pool.submit(work, key): key for key in missing}
+            try:
+                for each in as_completed(waiting):
+                    key = waiting.pop(each)
+                    try:
+                        result = each.result()
+                    except BrokenExecutor:
+                        raise
+                    except Exception as error:
+                        failed.append(key)
+                        print(f"{key} failed: {error!r}", file=sys.stderr, flush=True)
+                        continue
+                    self._add({"key": key, **made, **result})
+                    print(key, result.get("shown", ""), flush=True)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return failed
+
+    def _add(self, line: dict) -> None:
+        """Add a line in one piece, since several processes may share the file."""
+        with self.running.open("ab", buffering=0) as file:
+            file.write((json.dumps(line) + "\n").encode())
+
+    def _end_cut_line(self) -> None:
+        """Keep what is added apart from what a killed run left unfinished."""
+        self.running.parent.mkdir(parents=True, exist_ok=True)
+        with self.running.open("ab+", buffering=0) as file:
+            if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
+                file.write(b"\n")

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+from collections.abc import Iterable
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +32,16 @@ def describe_machine() -> str:
         f"{date.today()}, {model}, {len(processors())} cores, Python {platform.python_version()}, "
         f"fluxkit {fluxkit.__version__}, {packages}"
     )
+
+
+def join_machines(texts: Iterable[str]) -> list[str]:
+    """Return each of several described machines once, with its first and its last day."""
+    days: dict[str, list[str]] = {}
+    for text in sorted(set(texts)):
+        day, _, machine = text.partition(", ")
+        days.setdefault(machine, []).append(day)
+    spans = {machine: " to ".join(dict.fromkeys((each[0], each[-1]))) for machine, each in days.items()}
+    return [f"{span}, {machine}" for machine, span in spans.items()]
 
 
 def publish(name: str, text: str, printed: bool) -> None:

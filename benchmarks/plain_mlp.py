@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
+from keeping import PLAIN_NETWORK
 from torch import nn
 
 import fluxkit
@@ -26,7 +27,6 @@ from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network
 from fluxkit.workflows.training import TrainingSettings
 
-OUT = Path("results/plain_mlp.pt")
 SETTINGS = replace(ExperimentSettings(), rates=0.0)  # it reads labeling alone
 PLACES = len(SETTINGS.experiments)
 MINUTES = TrainingSettings().minutes
@@ -82,7 +82,7 @@ class PlainModel:
             return (self.network.output_mean + self.network.output_scale * standard).double().numpy()
 
 
-def train(network: Network, minutes: float = MINUTES, seed: int = 0, out: Path = OUT) -> PlainModel:
+def train(network: Network, minutes: float = MINUTES, seed: int = 0, out: Path = PLAIN_NETWORK) -> PlainModel:
     """Train a plain network for some minutes and save it.
 
     Parameters
@@ -125,7 +125,7 @@ def train(network: Network, minutes: float = MINUTES, seed: int = 0, out: Path =
     return PlainModel(vocabulary, made.eval())
 
 
-def load(network: Network, path: Path = OUT) -> PlainModel:
+def load(network: Network, path: Path = PLAIN_NETWORK) -> PlainModel:
     """Return a plain network that was saved."""
     weights = torch.load(path, weights_only=True)
     made = PlainNetwork(len(weights["input_mean"]), len(weights["output_mean"]))
@@ -159,6 +159,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=MINUTES, help=f"time of training (default {MINUTES:g})")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and experiments (default 0)")
-    parser.add_argument("--out", type=Path, default=OUT, help=f"where to save it (default {OUT})")
+    parser.add_argument(
+        "--out", type=Path, default=PLAIN_NETWORK, help="where to save it (default results/plain_mlp.pt)"
+    )
     options = parser.parse_args()
     train(fluxkit.load_network("ccm"), options.minutes, options.seed, options.out)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from keeping import describe_making
 from machine import publish
 
 import fluxkit
@@ -37,13 +38,10 @@ def summarise(lines: dict[str, dict], printed: bool) -> None:
         method, _, number = key.rpartition(" ")
         found.setdefault(method, {})[int(number)] = line
     if "quantify" not in found:
-        raise SystemExit("no case of this version and these settings is finished")
-    machines = sorted({line["machine"] for line in lines.values()})
-    commits = sorted({line["commit"] for line in lines.values()} - {""})
+        raise SystemExit("no case of quantify with these settings and this trained model is finished")
     head = (
         "Experiment sets of ccm with fluxes from the prior, 1 to 4 tracers, noise 0.002 to 0.02 and 0 to 60 % of the "
-        "measurements missing, drawn by fixed seeds. Made by commits " + ", ".join(commits) + " (+: with changes) on: "
-        "" + "; ".join(machines) + "."
+        f"measurements missing, drawn by fixed seeds; {describe_making(lines.values())}."
     )
     calibration = _calibration(found["quantify"])
     parts = [head, _errors(found), _times(found), _coverage(calibration), _each_flux(calibration)]
