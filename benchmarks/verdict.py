@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED, help="series of experiment sets; tune on another one")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-run", action="store_true", help="run nothing: pack what is kept and write the section")
-    parser.add_argument("--print", action="store_true", help="print the section instead of writing it to the page")
+    parser.add_argument("--print", action="store_true", help="print the section; neither write it to the page nor pack")
     options = parser.parse_args()
     name = "verdict" if options.seed == SEED else f"verdict-{options.seed}"  # a series for tuning is not packed
     kept = Kept(name, made_with(options.seed))
