@@ -8,12 +8,13 @@ reversible reaction holds it like a wall from both sides, since forward = max(ne
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.refinement import Refined
 
 _NEAR, _TURNING = 0.1, 0.02  # of a prior sd: farther walls and kinks press nobody at a refined point
+_RIDGE = 1e-5  # enough to choose among multipliers of dependent normals, too little to move others
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +60,24 @@ def holds(density: FluxDensity, point: np.ndarray) -> Holds:
     turning = rows[distance < _TURNING]
     normals = np.concatenate([space.walls[walls], turning, -turning])
     slope = density.log_gradient(point[None])[0]
-    multiplier = nnls(normals.T, slope[:free])[0] if len(normals) else np.empty(0)
+    multiplier = _multipliers(normals, slope[:free]) if len(normals) else np.empty(0)
     pressed, kinked = multiplier[: len(walls)], normals[len(walls) :] * multiplier[len(walls) :, None]
     rest = slope.copy()
     rest[:free] -= multiplier @ normals
     kinks = np.outer(rest, rest)
     kinks[:free, :free] += kinked.T @ kinked
     return Holds(walls[pressed > 0], pressed[pressed > 0], kinks)
+
+
+def _multipliers(normals: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Return how much of each normal ``(normal, free)`` the slope ``(free,)`` is made of, at least 0."""
+    try:
+        return nnls(normals.T, slope)[0]
+    except RuntimeError:  # normals that depend on each other can send it round in circles
+        count = len(normals)
+        matrix = np.concatenate([normals.T, _RIDGE * np.eye(count)])
+        known = np.concatenate([slope, np.zeros(count)])
+        return lsq_linear(matrix, known, (0.0, np.inf), method="bvls", max_iter=20 * count).x
 
 
 def bound_pressure(density: FluxDensity, refined: Refined) -> tuple[list[str], np.ndarray]:
