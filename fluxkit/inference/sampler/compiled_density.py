@@ -6,11 +6,12 @@ threads.
 """
 
 import threading
+from contextlib import suppress
 
 import numpy as np
 from scipy.special import ndtr
 
-from fluxkit.emu import Kernel, share_out, thread_count
+from fluxkit.emu import Kernel, Tape, kernel, share_out, thread_count
 from fluxkit.fluxes import FluxSpace
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.sampler.chains import ChainState, Trajectories
@@ -39,8 +40,28 @@ def compiled(target: FluxDensity, precision: str = _PRECISION) -> "CompiledDensi
 
 
 def compile_ahead(target: FluxDensity) -> None:
-    """Begin to make the machine code that refinement and chains will need, in the background."""
-    target.likelihood.compile_ahead(_PRECISION, LANES)
+    """Begin to make the machine code that refinement and chains will need, in the background, in this order.
+
+    The compiler leaves Python's lock alone, so other work goes on meanwhile; who needs code that is being made waits
+    for it.
+
+    Parameters
+    ----------
+    target : FluxDensity
+        The posterior.
+    """
+    tapes = target.likelihood._tapes
+    wanted = [(tapes.residuals, "float64", None), (tapes.tangent, "float64", None), (tapes.gradient, _PRECISION, LANES)]
+    # no daemon: Python waits for the thread before it ends, which amid the compiler would crash
+    threading.Thread(target=_make, args=(wanted,), name="fluxkit compiler").start()
+
+
+def _make(wanted: list[tuple[Tape, str, int | None]]) -> None:
+    """Make machine code, as long as the program goes on. What fails is tried again, and raised, where it is needed."""
+    for tape, dtype, lanes in wanted:
+        if threading.main_thread().is_alive():
+            with suppress(Exception):
+                kernel(tape, dtype, lanes)
 
 
 class CompiledDensity:
