@@ -91,6 +91,8 @@ def quantify(
         No tracer reaches a measured fragment.
     ModelError
         The model is damaged or belongs to another network.
+    FluxError
+        The posterior density is zero, or not a number, wherever a chain starts.
     """
     settings = settings or QuantifySettings()
     if rates is not None:

@@ -13,12 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxkit.errors import LabelingError
+from fluxkit.errors import FluxError, LabelingError
 from fluxkit.inference.sampler.chains import ChainState, Density, Trajectories
 from fluxkit.inference.sampler.convergence import agree, diagnose
 
 _BLOCK = 5
 """Trajectories between two changes of the step size in warm-up."""
+_DRAWS = 20
+"""Trajectories between two looks at the clock afterwards."""
+_LEAST = 4
+"""Draws that are taken at least, however late it is: of fewer there is no R-hat."""
+_OPEN, _WARM, _TUNED = 0.6, 0.8, 0.9
+"""Shares of the time after which no window of the warm-up begins, none goes on, and the step size stays."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class SamplerSettings:
     Parameters
     ----------
     chains : int
-        Number of chains; R-hat below 1.01 needs about 100 effective draws per chain.
+        Number of chains, at least 2; R-hat below 1.01 needs about 100 effective draws per chain.
     windows : tuple of int
         Trajectories of each warm-up window; the metric is renewed after each.
     trajectory : float
@@ -38,7 +44,7 @@ class SamplerSettings:
     rhat, effective_draws : float
         Sampling stops when every parameter is below and above, in two checks in a row.
     seconds : float
-        Sampling stops after this time at the latest, warm-up included.
+        Sampling stops after this time, warm-up included; how many trajectories still fit is judged by those before.
     max_draws : int
         Most draws per chain.
     """
@@ -53,11 +59,13 @@ class SamplerSettings:
     max_draws: int = 4000
 
     def __post_init__(self) -> None:
-        if self.chains < 1 or self.max_draws < 1 or not self.seconds > 0:
+        if self.chains < 2:
             raise LabelingError(
-                f"chains = {self.chains}, max_draws = {self.max_draws} and seconds = {self.seconds:g}: all must be "
-                "positive."
+                f"chains = {self.chains}: whether chains have converged is seen by comparing them (R-hat), so it needs "
+                "at least 2; leave chains= out for 16."
             )
+        if self.max_draws < 1 or not self.seconds > 0:
+            raise LabelingError(f"max_draws = {self.max_draws} and seconds = {self.seconds:g}: both must be positive.")
 
 
 @dataclass(frozen=True)
@@ -93,27 +101,43 @@ class Chains:
 
 
 class _Ensemble:
-    """All chains with their metric and step size."""
+    """All chains with their metric and step size, and how fast they go."""
 
     def __init__(self, state: ChainState, covariance: np.ndarray, rng: np.random.Generator):
         self.state, self.rng = state, rng
         self.metric = state.metric(covariance)
         self.gradients = len(state.position)
         self.step = 0.1
-        self.acceptance = 1.0
+        self.pace = 0.0  # steps in a second, at best so far
 
-    def advance(self, count: int, length: float, gain: float = 0.0, target: float = 0.85):
-        """Run trajectories; with a gain the step size adapts after every few. Return draws and log densities."""
-        blocks = [min(_BLOCK if gain else count, count - i) for i in range(0, count, _BLOCK if gain else count)]
+    def adapt(self, count: int, length: float, gain: float, target: float, end: float) -> np.ndarray:
+        """Run trajectories, with a new step size after every few, until a time at the latest; return the draws."""
         parts = []
-        for each in blocks:
-            parts.append(self.state.run(self._plan(each, length), self.metric))
-            if gain:
-                miss = (parts[-1][2].mean(axis=1) - target).sum()
-                self.step = float(np.clip(self.step * np.exp(gain * miss), 1e-4, 2.0))
-        draws, values, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
-        self.acceptance = float(probabilities.mean())
-        return draws, values
+        for done in range(0, count, _BLOCK):
+            draws, _, probabilities = self.advance(min(_BLOCK, count - done), length, end, 0 if parts else 1)
+            if not len(draws):
+                break
+            parts.append(draws)
+            miss = (probabilities.mean(axis=1) - target).sum()
+            self.step = float(np.clip(self.step * np.exp(gain * miss), 1e-4, 2.0))
+        return np.concatenate(parts)
+
+    def advance(self, count: int, length: float, end: float, least: int):
+        """Run trajectories, as many as fit in before a time, some in any case.
+
+        Return draws, log densities and probabilities of acceptance.
+        """
+        plan = self._plan(count, length)
+        begin = time.perf_counter()
+        fitting = int(np.searchsorted(np.cumsum(plan.steps), self.pace * (end - begin), side="right"))
+        kept = slice(0, max(fitting, least) if self.pace or end <= begin else count)
+        plan = Trajectories(plan.momenta[kept], plan.chances[kept], plan.step[kept], plan.steps[kept])
+        found = self.state.run(plan, self.metric)
+        steps, passed = int(plan.steps.sum()), time.perf_counter() - begin
+        self.gradients += steps * len(self.state.position)
+        if passed > 0:
+            self.pace = max(self.pace, steps / passed)
+        return found
 
     def _plan(self, count: int, length: float) -> Trajectories:
         """Draw what some trajectories need: lengths, steps, momenta and chances."""
@@ -122,7 +146,6 @@ class _Ensemble:
         factor = np.where(self.rng.random(count) < 0.1, 0.3, 1.0)
         steps = np.clip(np.round(reach / (self.step * factor)), 1, 400).astype(np.int64)
         step = self.step * factor[:, None] * self.rng.uniform(0.7, 1.3, (count, chains))
-        self.gradients += int(steps.sum()) * chains
         return Trajectories(
             self.rng.standard_normal((count, chains, size)), self.rng.random((count, chains)), step, steps
         )
@@ -166,19 +189,29 @@ def sample_chains(
         Source of randomness.
     progress : callable, optional
         Called with a stage and the fraction of the time used.
+
+    Raises
+    ------
+    FluxError
+        The density is zero, or not a number, wherever a chain starts.
     """
     begin = time.perf_counter()
+    end = begin + settings.seconds
     tell = progress or (lambda stage, fraction: None)
     ensemble = _Ensemble(ChainState(density, walls, offsets, start), covariance, rng)
+    _check_start(ensemble.state)
     _warm_up(ensemble, covariance, settings, begin, tell)
     draws, densities, passes, checked = [], [], 0, 0
     total, next_check, acceptance = 0, 100, []
-    while total < settings.max_draws and time.perf_counter() - begin < settings.seconds:
-        new, levels = ensemble.advance(20, settings.trajectory)
+    while total < settings.max_draws:
+        count = min(_DRAWS, settings.max_draws - total)
+        new, levels, probabilities = ensemble.advance(count, settings.trajectory, end, min(count, _LEAST - total))
+        if not len(new):
+            break
         draws.append(new)
         densities.append(levels)
-        acceptance.append(ensemble.acceptance)
-        total += 20
+        acceptance.append(float(probabilities.mean()))
+        total += len(new)
         tell("sampling", min(1.0, (time.perf_counter() - begin) / settings.seconds))
         if total >= next_check:
             so_far = np.concatenate(draws).swapaxes(0, 1)
@@ -189,9 +222,6 @@ def sample_chains(
             passes = passes + 1 if passed else 0
             if passes >= 2:
                 break
-    if not draws:
-        new, levels = ensemble.advance(20, settings.trajectory)
-        draws, densities, acceptance, total = [new], [levels], [ensemble.acceptance], 20
     joined = np.concatenate(draws).swapaxes(0, 1)
     if checked != total:
         rhat, effective = diagnose(joined)
@@ -207,6 +237,16 @@ def sample_chains(
     )
 
 
+def _check_start(state: ChainState) -> None:
+    """Refuse chains of which none can move."""
+    if not np.isfinite(state.value).any():
+        raise FluxError(
+            f"none of the {len(state.value)} chains starts where the posterior density is finite (the first has a log "
+            f"density of {state.value[0]:g}): look for measured values or errors of an absurd size, and compare "
+            "fluxkit.simulate of plausible fluxes with the data."
+        )
+
+
 def _passes(rhat: np.ndarray, effective: np.ndarray, settings: SamplerSettings) -> bool:
     return bool(rhat.max() < settings.rhat and effective.min() > settings.effective_draws)
 
@@ -216,17 +256,18 @@ def _warm_up(ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSetti
     size = covariance.shape[0]
     previous = np.empty((0, size))
     for k, count in enumerate(settings.windows):
-        if time.perf_counter() - begin > 0.6 * settings.seconds:
+        if time.perf_counter() - begin > _OPEN * settings.seconds:
             break
-        length = 0.5 if k == 0 else 1.5
-        draws, _ = ensemble.advance(count, length, gain=0.12 if k == 0 else 0.06, target=settings.target_acceptance)
+        length, gain = (0.5, 0.12) if k == 0 else (1.5, 0.06)
+        draws = ensemble.adapt(count, length, gain, settings.target_acceptance, begin + _WARM * settings.seconds)
         lost = ensemble.rescue()
-        kept = draws[count // 4 :, ~lost].reshape(-1, size)
+        kept = draws[len(draws) // 4 :, ~lost].reshape(-1, size)
         pooled = np.concatenate([previous, kept])
         weight = len(pooled) / 10
         guess = 100.0 / (k + 1) ** 2
-        covariance = (weight * np.cov(pooled.T) + guess * covariance) / (weight + guess)
-        ensemble.metric = ensemble.state.metric(covariance)
+        if len(pooled) > 1:  # one draw has no covariance
+            covariance = (weight * np.cov(pooled.T) + guess * covariance) / (weight + guess)
+            ensemble.metric = ensemble.state.metric(covariance)
         previous = kept
         tell("warm-up", min(1.0, (time.perf_counter() - begin) / settings.seconds))
-    ensemble.advance(25, 0.5, gain=0.1, target=settings.target_acceptance)
+    ensemble.adapt(25, 0.5, 0.1, settings.target_acceptance, begin + _TUNED * settings.seconds)

@@ -114,6 +114,11 @@ def converged(chains: Chains) -> bool:
     return bool(chains.rhat.max() <= RHAT and chains.effective_draws.min() >= EFFECTIVE_DRAWS)
 
 
+def _disagreement(chains: Chains) -> float:
+    """Return the largest R-hat; chains of which one parameter never moved have none, which is worst of all."""
+    return float(np.nan_to_num(chains.rhat, nan=np.inf).max())
+
+
 def sample_longer(
     density: FluxDensity, chains: Chains, settings: QuantifySettings, rng: np.random.Generator, tell
 ) -> tuple[Chains, list[str]]:
@@ -151,7 +156,7 @@ def sample_longer(
     more = sample_chains(target, space.walls, space.offsets, start, covariance, longer, rng, tell)
     before = f"R-hat {chains.rhat.max():.2f}, {chains.effective_draws.min():.0f} effective draws"
     after = f"R-hat {more.rhat.max():.2f}, {more.effective_draws.min():.0f}"
-    better = bool(not more.rhat.max() >= chains.rhat.max())
+    better = _disagreement(more) <= _disagreement(chains)
     remark = f"the chains had not converged after {chains.seconds:.0f} s ({before}), so they were sampled on for "
     remark += f"{more.seconds:.0f} s ({after})" + ("" if better else "; the first draws agree better and were kept")
     return (more if better else chains), [remark]

@@ -81,8 +81,11 @@ def judge(
             f"data simulated from the draws are nearly always nearer to them than the measured ones (posterior "
             f"predictive p = {predictive:.1g}); check the errors of the data and the network"
         )
-    mixed = diagnostics["rhat_max"] <= RHAT and diagnostics["ess_min"] >= EFFECTIVE_DRAWS
-    if not mixed:  # chains that never moved have no R-hat at all
+    if np.isnan(diagnostics["rhat_max"]):
+        reasons.append(
+            "the chains cannot be compared: some flux never moved, or they have fewer than 4 draws; sample longer"
+        )
+    elif not (diagnostics["rhat_max"] <= RHAT and diagnostics["ess_min"] >= EFFECTIVE_DRAWS):
         reasons.append(
             f"the chains have not converged (R-hat {diagnostics['rhat_max']:.2f}, {diagnostics['ess_min']:.0f} "
             "effective draws); sample longer"

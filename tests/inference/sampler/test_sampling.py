@@ -1,5 +1,6 @@
 """The sampler against analytic truncated normals, a uniform polytope and the flux prior."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy.stats import beta, ks_2samp, kstest, norm, truncnorm
 
 import fluxkit
-from fluxkit.errors import LabelingError
+from fluxkit.errors import FluxError, LabelingError
 from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference import SamplerSettings
 from fluxkit.inference.problem import build_density
@@ -173,7 +174,53 @@ def test_chains_stop_once_they_have_converged_and_say_so():
     assert chains.effective_draws.min() > 300
 
 
-@pytest.mark.parametrize("wrong", [{"chains": 0}, {"max_draws": 0}, {"seconds": 0.0}])
+@pytest.mark.parametrize("most", [1, 6, 37])
+def test_no_chain_gets_more_draws_than_asked_for(most):
+    settings = SamplerSettings(chains=4, windows=(5,), max_draws=most)
+    chains = sample(normal_density(np.eye(2)), np.eye(2), np.ones(2), -np.ones((4, 2)), settings=settings)
+    assert chains.draws.shape == (4, most, 2)
+
+
+def slow_density(monkeypatch, seconds):
+    """A normal density whose every gradient takes some time, by a clock of its own."""
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr("fluxkit.inference.sampler.sampling.time", clock)
+
+    def density(x):
+        now[0] += seconds
+        return normal_density(np.eye(2))(x)
+
+    return density
+
+
+@pytest.mark.parametrize("cost", [0.01, 0.1])
+def test_a_slow_density_ends_sampling_in_time_with_draws_that_have_a_diagnosis(monkeypatch, cost):
+    settings = SamplerSettings(chains=4, seconds=60.0, max_draws=10**6, effective_draws=1e12)
+    density = slow_density(monkeypatch, cost)
+    chains = sample(density, np.eye(2), [5.0, 5.0], -np.ones((4, 2)), settings=settings)
+    assert chains.draws.shape[1] >= 4
+    assert np.isfinite(chains.rhat).all()
+    assert 45 < chains.seconds < 70
+
+
+def test_a_chain_that_starts_nowhere_is_replaced_and_all_such_chains_are_refused():
+    inside = lambda x: (np.where(x[:, 0] < 0, 0.0, -np.inf), np.zeros_like(x))  # noqa: E731
+    start = np.array([[-0.5], [0.5], [0.6], [0.7]])
+    settings = SamplerSettings(chains=4, windows=(1, 20), max_draws=40)
+    chains = sample(inside, [[1.0], [-1.0]], [1.0, 1.0], start, 0.1 * np.eye(1), settings)
+    assert np.isfinite(chains.log_density).all()
+    with pytest.raises(FluxError, match="none of the 4 chains starts where"):
+        sample(inside, [[1.0], [-1.0]], [1.0, 1.0], np.abs(start), settings=settings)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_chains_to_compare_are_refused(count):
+    with pytest.raises(LabelingError, match=f"chains = {count}: .* needs at least 2"):
+        SamplerSettings(chains=count)
+
+
+@pytest.mark.parametrize("wrong", [{"max_draws": 0}, {"seconds": 0.0}])
 def test_settings_that_cannot_sample_are_refused(wrong):
     with pytest.raises(LabelingError, match="must be positive"):
         SamplerSettings(**wrong)

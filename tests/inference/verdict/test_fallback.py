@@ -94,6 +94,19 @@ def test_chains_that_disagree_are_sampled_on_until_they_agree():
     assert none == []
 
 
+def test_chains_that_never_moved_are_no_better_than_others(monkeypatch):
+    density = build_density(toy_labeling(), TOY)
+    refined = refine(density, random_points(density, 4))
+    short, rng = SamplerSettings(chains=8, windows=(5,), max_draws=10), np.random.default_rng(0)
+    chains = sample_posterior(density, refined, short, rng, lambda stage, fraction: None)
+    chains = replace(chains, rhat=np.full(density.size, 1.5))
+    still = replace(chains, rhat=np.full(density.size, np.nan))
+    monkeypatch.setattr("fluxkit.inference.verdict.fallback.sample_chains", lambda *arguments: still)
+    kept, remarks = sample_longer(density, chains, QuantifySettings(), rng, lambda stage, fraction: None)
+    assert kept is chains
+    assert "the first draws agree better and were kept" in remarks[0]
+
+
 def test_longer_chains_stay_within_their_time():
     density = build_density(toy_labeling(), TOY)
     refined = refine(density, random_points(density, 4))
