@@ -4,21 +4,22 @@ Chains are lanes: every array has one row for each quantity and one column for e
 serves several chains. On the way a trajectory sees the labeling program in single precision and the free coordinates by
 interpolation; both are smooth fixed functions, so it can be reversed, and accepting or rejecting by the exact density
 of its end leaves the exact posterior invariant. Net fluxes move as free fluxes, in which balances and walls have few
-terms each. The kernels that call each other share this file: a cached kernel does not notice changes in another file.
+terms each.
 """
 
 from math import erfc, exp, inf, log, sqrt
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from fluxkit.inference.sampler.kernel_cache import kernel
 from fluxkit.inference.sampler.lane_products import LANES, multiply, multiply_sparse
 
 _HALF_ROOT = 1 / sqrt(2.0)
 MOST_BOUNCES = 200
-_KERNEL = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+_KERNEL = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 _INNER = {**_KERNEL, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Kernels that only kernels call: to let Python call one takes longer to compile than the kernel."""
 OUTSIDE = 1e-9
@@ -36,13 +37,13 @@ def _call(typing_context, address, arguments):  # pyright: ignore[reportUnusedPa
     return types.int64(types.int64, types.int64), generate
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _multiply(matrix, vectors, result):
     """Fill ``result = matrix @ vectors``."""
     multiply(matrix.ctypes.data, matrix.shape[0], matrix.shape[1], vectors.ctypes.data, result.ctypes.data)  # pyright: ignore[reportCallIssue]
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _multiply_sparse(matrix, vectors, begin, result):
     """Fill ``result = begin + matrix @ vectors``."""
     rows = matrix.starts.shape[0] - 1
@@ -50,7 +51,7 @@ def _multiply_sparse(matrix, vectors, begin, result):
     multiply_sparse(own[0], own[1], own[2], rows, vectors.ctypes.data, begin.ctypes.data, result.ctypes.data)  # pyright: ignore[reportCallIssue]
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _copy(rows, target, first):
     """Write rows into others from a first one on."""
     for k in range(rows.shape[0]):
@@ -58,7 +59,7 @@ def _copy(rows, target, first):
             target[first + k, lane] = rows[k, lane]
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _bounce(lane, duration, velocity, speed, gap, moved, normals, products):
     """Move one chain straight for a time, mirrored at every wall that it meets; return whether it arrived.
 
@@ -105,7 +106,7 @@ def _bounce(lane, duration, velocity, speed, gap, moved, normals, products):
     return False
 
 
-@njit(**_KERNEL)
+@kernel(**_KERNEL)
 def drift(position, velocity, duration, speed, gap, factor, normals, products):
     """Move every chain straight for a time, in place.
 
@@ -143,7 +144,7 @@ def drift(position, velocity, duration, speed, gap, factor, normals, products):
             position[chain, i] += total
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _drift(x, y, velocity, step, shape, motion, space):
     """Move every chain straight for its step, with bounces; one that never arrives gets lost (NaN).
 
@@ -183,7 +184,7 @@ def _drift(x, y, velocity, step, shape, motion, space):
             y[i, lane] += way[i, lane]
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _read_table(y, shape, value, slope):
     """Fill what the other coordinates stand for, and its slope, by cubic interpolation."""
     nodes, h = shape.table.shape[1], shape.spacing
@@ -203,7 +204,7 @@ def _read_table(y, shape, value, slope):
             slope[k, lane] = (d0 + s * (2 * c2 + 3 * s * c3)) / h
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _write_fluxes(net, value, shape, work, weights, first):
     """Write directed fluxes and weights of the chains from a first one on into a work array."""
     count, exchanges, lanes = net.shape[0], shape.varies.shape[0], work.shape[1]
@@ -227,7 +228,7 @@ def _write_fluxes(net, value, shape, work, weights, first):
             work[weights + k - exchanges, lane] = value[k, first + lane]
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _net_fluxes(x, shape, net):
     """Fill net fluxes."""
     _multiply_sparse(shape.basis, x, shape.origin, net)
@@ -236,7 +237,7 @@ def _net_fluxes(x, shape, net):
             net[r, lane] = max(net[r, lane], shape.floor[r])
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _rates(net, lane, shape, by_net):
     """Return the log likelihood of the rates of one chain and fill its gradient by net fluxes, as RateTerm does."""
     square = product = total = 0.0
@@ -269,7 +270,7 @@ def _rates(net, lane, shape, by_net):
     return total
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _slope(x, y, shape, programs, by_x, by_y, space):
     """Fill the gradient of the log density by free fluxes and by the other coordinates."""
     net, by_net, value, slope, miss, pull = space
@@ -312,7 +313,7 @@ def _slope(x, y, shape, programs, by_x, by_y, space):
             by_y[k, lane] = own_slope * slope[k, lane] - y[k, lane]
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _density(x, y, shape, programs, value):
     """Fill the exact log density of every chain, minus infinity for a point that is not finite or outside."""
     exchanges, work = shape.varies.shape[0], programs.residual_work
@@ -371,7 +372,7 @@ def _density(x, y, shape, programs, value):
             value[lane] = -inf
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _slope_space(shape, others):
     """Return work arrays for :func:`_slope`."""
     count, targets = shape.origin.shape[0], shape.prior_offset.shape[0]
@@ -385,7 +386,7 @@ def _slope_space(shape, others):
     )
 
 
-@njit(**_KERNEL)
+@kernel(**_KERNEL)
 def evaluate(x, y, shape, programs, value, by_x, by_y):
     """Fill exact log densities and the gradient.
 
@@ -406,7 +407,7 @@ def evaluate(x, y, shape, programs, value, by_x, by_y):
     _slope(x, y, shape, programs, by_x, by_y, _slope_space(shape, y.shape[0]))
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _kick(velocity, by_x, by_y, share, step, motion, push, other_push):
     """Let the gradient change the whitened velocity."""
     free = by_x.shape[0]
@@ -420,7 +421,7 @@ def _kick(velocity, by_x, by_y, share, step, motion, push, other_push):
             velocity[k, lane] += share * step[lane] * total
 
 
-@njit(**_INNER)
+@kernel(**_INNER)
 def _leapfrog(x, y, velocity, by_x, by_y, step, steps, motion, shape, programs, space, drift_space, kick_space):
     """Take leapfrog steps in place; the gradients become those of the end."""
     push, other_push = kick_space
@@ -432,7 +433,7 @@ def _leapfrog(x, y, velocity, by_x, by_y, step, steps, motion, shape, programs, 
         _kick(velocity, by_x, by_y, half, step, motion, push, other_push)
 
 
-@njit(**_KERNEL)
+@kernel(**_KERNEL)
 def trajectories(x, y, by_x, by_y, value, momenta, chances, step, steps, motion, shape, programs, places, found):
     """Move a group of chains along trajectories, each accepted or rejected; the arguments become those of the end.
 
