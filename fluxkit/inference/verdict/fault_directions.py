@@ -7,6 +7,7 @@ ion, two metabolites taken for each other, a tracer of another purity, an exchan
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -19,7 +20,6 @@ from fluxkit.labeling.programs import labeling_program
 
 LESS_PURE = 0.02
 """Loss of isotopic purity that makes the unit of that fault."""
-EVERYWHERE = "all experiments"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class DataTable:
     Parameters
     ----------
     fragment, experiment : numpy.ndarray
-        Names, shape ``(datum,)``; ``"rates"`` for measured rates.
+        Names, shape ``(datum,)``; None for measured rates.
     ion : numpy.ndarray
         Names of the isotopologues, shape ``(datum,)``.
     fitted, sd : numpy.ndarray
@@ -59,14 +59,37 @@ class DataTable:
     sd: np.ndarray
 
     @property
+    def rate(self) -> np.ndarray:
+        """Which data are measured rates, shape ``(datum,)``."""
+        return np.array([name is None for name in self.experiment], dtype=bool)
+
+    @property
     def fragments(self) -> list[str]:
         """Measured fragments."""
-        return [name for name in dict.fromkeys(self.fragment.tolist()) if name != "rates"]
+        return [name for name in dict.fromkeys(self.fragment.tolist()) if name is not None]
 
     @property
     def experiments(self) -> list[str]:
         """Experiments that measured something."""
-        return [name for name in dict.fromkeys(self.experiment.tolist()) if name != "rates"]
+        return [name for name in dict.fromkeys(self.experiment.tolist()) if name is not None]
+
+
+class Place(NamedTuple):
+    """Where a fault may be.
+
+    Parameters
+    ----------
+    name : str
+        The experiment, or that it is in all of them.
+    members : numpy.ndarray
+        The data there, shape ``(datum,)``, bool.
+    everywhere : bool
+        Whether that is in all experiments.
+    """
+
+    name: str
+    members: np.ndarray
+    everywhere: bool
 
 
 def data_table(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, fit: Misfit) -> DataTable:
@@ -88,17 +111,18 @@ def data_table(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, fi
     row, column = np.where(rate, 0, row), np.where(rate, 0, column)
     experiments = np.array(list(json.loads(labeling.attrs["tracers"])), dtype=object)
     names = labeling["fragment"].values.astype(object)
+    nameless = np.full(len(rate), None, dtype=object)
     return DataTable(
-        fragment=np.where(rate, "rates", names[column]),
-        experiment=np.where(rate, "rates", experiments[row]),
+        fragment=np.where(rate, nameless, names[column]),
+        experiment=np.where(rate, nameless, experiments[row]),
         ion=np.where(rate, "rate", np.asarray(isotopologue_names(labeling), dtype=object)[column]),
         fitted=np.where(rate, np.nan, density.prediction(point)[0][row, column]),
         sd=np.where(rate, 1.0, density.sd[row, column]),
     )
 
 
-def places(table: DataTable) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield every experiment, and all together where there are several: name, and data as bool ``(datum,)``.
+def places(table: DataTable) -> Iterator[Place]:
+    """Yield every experiment, and all together where there are several.
 
     Parameters
     ----------
@@ -106,9 +130,9 @@ def places(table: DataTable) -> Iterator[tuple[str, np.ndarray]]:
         The data.
     """
     for name in table.experiments:
-        yield name, table.experiment == name
+        yield Place(name, table.experiment == name, False)
     if len(table.experiments) > 1:
-        yield EVERYWHERE, table.experiment != "rates"
+        yield Place("all experiments", ~table.rate, True)
 
 
 def foreign_peaks(table: DataTable) -> Iterator[Fault]:
@@ -116,7 +140,7 @@ def foreign_peaks(table: DataTable) -> Iterator[Fault]:
 
     A share ``a`` of something of one mass shifts a MID by ``a (e_k - mid)``; what is unlabeled by ``a (e_0 - mid)``.
     """
-    for where, members in places(table):
+    for where, members, _ in places(table):
         for fragment in table.fragments:
             mine = members & (table.fragment == fragment)
             ions = dict.fromkeys(table.ion[mine].tolist())
@@ -127,7 +151,7 @@ def foreign_peaks(table: DataTable) -> Iterator[Fault]:
 
 def exchanged_fragments(table: DataTable) -> Iterator[Fault]:
     """Yield what exchanging two fragments of the same ions would do, in one experiment and in all."""
-    for where, members in places(table):
+    for where, members, _ in places(table):
         parts: dict[str, np.ndarray] = {}
         for fragment in table.fragments:
             parts[fragment] = np.flatnonzero(members & (table.fragment == fragment))
@@ -165,9 +189,9 @@ def wrong_purity(density: FluxDensity, labeling: xr.Dataset, point: np.ndarray, 
     column = {name: i for i, name in enumerate(isotopologue_names(labeling))}
     shift = np.zeros(len(table.sd))
     for i, (name, ion) in enumerate(zip(table.experiment, table.ion, strict=True)):
-        if name != "rates":
+        if name is not None:
             shift[i] = by_name[name][column[ion]] / table.sd[i]
-    for where, members in places(table):
+    for where, members, _ in places(table):
         yield Fault(where, np.where(members, shift, 0.0))
 
 

@@ -16,7 +16,6 @@ from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.refinement import Refined
 from fluxkit.inference.verdict.bound_pressure import bound_pressure
 from fluxkit.inference.verdict.fault_directions import (
-    EVERYWHERE,
     LESS_PURE,
     DataTable,
     Fault,
@@ -129,10 +128,10 @@ def _parts(fit: Misfit, table: DataTable) -> FitTest | None:
 
 
 def _part_members(table: DataTable) -> Iterable[tuple[str, np.ndarray]]:
-    if (table.fragment == "rates").any():
-        yield "the rates", table.fragment == "rates"
-    for where, members in places(table):
-        if where != EVERYWHERE:
+    if table.rate.any():
+        yield "the rates", table.rate
+    for where, members, everywhere in places(table):
+        if not everywhere:
             yield f"experiment {where}", members
         for fragment in table.fragments:
             mine = members & (table.fragment == fragment)
@@ -142,7 +141,7 @@ def _part_members(table: DataTable) -> Iterable[tuple[str, np.ndarray]]:
 
 def _values(fit: Misfit, table: DataTable) -> FitTest | None:
     ions = [
-        Fault(f"{ion} in {where}", row)
+        Fault(f"{ion} in {'rates' if where is None else where}", row)
         for ion, where, row in zip(table.ion, table.experiment, np.eye(len(table.ion)), strict=True)
     ]
     return _family(fit, "values", ions, two_sided, _say_value)
@@ -193,9 +192,16 @@ def _say_exchanged(name: str, score: float, amount: float) -> str:
 
 
 def _say_purity(name: str, score: float, amount: float, stated: float) -> str:
+    purity = stated - LESS_PURE * amount
+    if 0 <= purity <= 1:
+        return (
+            f"the tracer of {name} looks {purity:.1%} pure instead of {stated:.1%} ({score:.1f} sd); check its "
+            "isotopic purity and its share of the medium"
+        )
+    than = "more label than a pure one has" if purity > 1 else f"far less label than one {stated:.1%} pure has"
     return (
-        f"the tracer of {name} looks {stated - LESS_PURE * amount:.1%} pure instead of {stated:.1%} ({score:.1f} sd); "
-        "check its isotopic purity and its share of the medium"
+        f"the tracer of {name} seems to bring {than} ({score:.1f} sd); check which tracer it is, its isotopic purity "
+        "and its share of the medium"
     )
 
 

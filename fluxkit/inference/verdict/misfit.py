@@ -123,7 +123,8 @@ def misfit(density: FluxDensity, refined: Refined, prior: bool = True) -> Misfit
     if rates is not None and not rates.absolute:  # an unknown common factor takes one direction
         net = np.maximum(density.space.net(density.split(refined.points[0])[0]), density.least_net)
         scaled = np.concatenate([np.zeros(count), (net @ rates.rows.T) / rates.sd])[~silent]
-        closed.append(scaled / np.linalg.norm(scaled))
+        if scaled.any():  # what does not flow has no factor
+            closed.append(scaled / np.linalg.norm(scaled))
     residual, jacobian = residual[~silent], jacobian[~silent]
     precision = curvature(density, refined) if prior else refined.precision[0]
     followed = jacobian @ np.linalg.solve(precision, jacobian.T)

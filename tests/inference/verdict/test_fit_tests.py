@@ -9,7 +9,8 @@ import fluxkit
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.refinement import refine
 from fluxkit.inference.verdict.bound_pressure import bound_pressure
-from fluxkit.inference.verdict.fit_tests import BUDGET, fit_tests
+from fluxkit.inference.verdict.fit_tests import BUDGET, _say_purity, fit_tests
+from fluxkit.labeling.rates import with_rates
 from tests.inference.problems import TOY, random_points, toy_labeling
 
 PAIR = {"one": "A_x: 100% [2-13C]", "two": "A_x: 100% [1,2-13C2]"}
@@ -22,8 +23,8 @@ def outcomes(labeling, network=TOY):
     return {each.family: each for each in fit_tests(density, labeling, refined)}
 
 
-def pair(**options):
-    return toy_labeling(tracers=PAIR, fragments=FRAGMENTS, **options)
+def pair(tracers=PAIR, **options):
+    return toy_labeling(tracers=tracers, fragments=FRAGMENTS, **options)
 
 
 def changed(labeling, fragment, experiment, change):
@@ -52,6 +53,22 @@ def test_a_tracer_of_another_purity_is_found_and_its_purity_estimated():
     assert "the tracer of all experiments looks 9" in test.finding
     estimate = float(test.finding.split("looks ")[1].split("%")[0])
     assert estimate == pytest.approx(95, abs=1)
+
+
+def test_a_purity_that_cannot_be_is_not_stated():
+    assert "looks 97.0% pure instead of 99.0%" in _say_purity("one", 4.0, 1.0, 0.99)
+    assert "more label than a pure one" in _say_purity("one", 4.0, -1.0, 0.99)
+    assert "far less label than one 99.0% pure" in _say_purity("one", 4.0, 50.0, 0.99)
+    assert "of one looks 100.0% pure" in _say_purity("one", 4.0, -0.5, 0.99)
+
+
+def test_names_of_experiments_do_not_matter():
+    tests = []
+    for names in (("one", "two"), ("rates", "all experiments")):
+        tracers = dict(zip(names, PAIR.values(), strict=True))
+        labeling = with_rates(pair(tracers=tracers), {"v7": (66.0, 2.0)}, TOY, unit=TOY.flux_unit)
+        tests.append({family: each.p_value for family, each in outcomes(labeling).items()})
+    assert tests[0] == pytest.approx(tests[1], rel=1e-9)
 
 
 def test_a_foreign_peak_is_found_with_its_ion_and_its_share():

@@ -8,10 +8,11 @@ from scipy.stats import chi2, kstest
 
 import fluxkit
 from fluxkit.inference.problem import build_density
+from fluxkit.inference.rate_term import RateTerm
 from fluxkit.inference.refinement import refine
 from fluxkit.inference.verdict.chi_square import chi_square
 from fluxkit.inference.verdict.misfit import Misfit, misfit, sidak
-from tests.inference.problems import TOY, TRACER, hct116_control, random_points
+from tests.inference.problems import TOY, TRACER, hct116_control, random_points, toy_labeling
 
 DATA, PARAMETERS = 12, 5
 
@@ -78,6 +79,16 @@ def test_normalised_values_have_no_noise_along_their_sum():
     ssr, freedom, _, determined = chi_square(density, refined)
     assert freedom == pytest.approx(len(fit.residual) - len(fit.closed) - determined)
     assert ssr == pytest.approx(float(fit.residual @ fit.residual))
+
+
+def test_rates_of_which_nothing_flows_take_no_direction_from_the_data():
+    density = build_density(toy_labeling(), TOY)
+    refined = refine(density, random_points(density, 2), barriers=(1.0, 0.01))
+    nothing = RateTerm(np.zeros((2, len(TOY.reactions))), np.ones(2), np.ones(2), absolute=False)
+    plain, fit = (misfit(each, refined) for each in (density, replace(density, rates=nothing)))
+    assert np.isfinite(fit.covariance).all()
+    assert len(fit.closed) == len(plain.closed)
+    assert fit.degrees_of_freedom == pytest.approx(plain.degrees_of_freedom + 2)
 
 
 @pytest.fixture(scope="module")
