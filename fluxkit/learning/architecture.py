@@ -244,12 +244,13 @@ class PosteriorNetwork(nn.Module):
         mean : Tensor
             Shape ``(batch, parameter)``.
         root : Tensor
-            Lower factor L of the mended covariance LL' of the linear answer, shape ``(batch, parameter, parameter)``.
+            Lower factor L of the mended covariance LL' of the linear answer, shape ``(batch, parameter, parameter)``;
+            that of the prior where the mended covariance has none in its precision.
         """
         trust = self._trust(summary)
         shrink, widen = trust[2].clamp(-4.0, 2.0).exp(), trust[3].clamp(-4.0, 2.0).exp()
         mended = summary.covariance * shrink.unsqueeze(-1) * shrink.unsqueeze(-2) + torch.diag_embed(widen.square())
-        return self._centre(summary, trust), torch.linalg.cholesky(mended)
+        return self._centre(summary, trust), _lower_factor(mended)
 
     def log_density(self, summary: Summary, target: Tensor, bent: bool = True) -> Tensor:
         """Return the log density of coordinates ``(batch, parameter)``, shape ``(batch,)``.
@@ -288,6 +289,16 @@ class PosteriorNetwork(nn.Module):
         if self.flow is not None and self.flow_context is not None:
             noise = self.flow(self.flow_context(summary.state)).transform.inv(noise)
         return self.target_mean + self.target_scale * (mean + torch.einsum("bij,cbj->cbi", root, noise))
+
+
+def _lower_factor(covariance: Tensor) -> Tensor:
+    """Return Cholesky factors of ``(batch, parameter, parameter)``, the identity where there is none."""
+    root, info = torch.linalg.cholesky_ex(covariance)
+    failed = (info != 0) | ~root.isfinite().all(dim=-1).all(dim=-1)
+    if failed.any():  # data unlike any of training: as wide as the prior
+        prior = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+        root = torch.linalg.cholesky(torch.where(failed[:, None, None], prior, covariance))
+    return root
 
 
 def _spline_flow(parameters: int, context: int, couplings: int, bins: int) -> nn.Module:

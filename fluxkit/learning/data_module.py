@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from fluxkit.errors import ModelError
-from fluxkit.learning.experiments import Batch, ExperimentSettings, ExperimentSimulator
+from fluxkit.learning.experiments import Batch, ExperimentSettings, ExperimentSimulator, check_uses
 from fluxkit.learning.vocabulary import Vocabulary
 
 
@@ -49,12 +49,12 @@ class SimulatedExperiments(IterableDataset):
     process : int
         Which of several training processes the stream is for.
     uses : int
-        How often each experiment set is used.
+        How often each experiment set is used, from 1 to the batch size.
 
     Raises
     ------
     ModelError
-        The pool is smaller than a batch.
+        The pool is smaller than a batch, or experiment sets cannot be used that often.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class SimulatedExperiments(IterableDataset):
     ):
         if not 1 <= batch_size <= pool:  # otherwise the stream would search for a first batch for ever
             raise ModelError(f"batch_size = {batch_size} must be from 1 to the pool of {pool} flux states.")
+        check_uses(uses, batch_size)
         self.simulator, self.batch_size, self.pool, self.seed = simulator, batch_size, pool, seed
         self.start, self.process, self.uses = start, process, uses
 
@@ -142,7 +143,12 @@ class ExperimentDataModule(pl.LightningDataModule):
     seed : int
         Seed of both sets.
     uses : int
-        How often each experiment set is used in training.
+        How often each experiment set is used in training, from 1 to the batch size.
+
+    Raises
+    ------
+    ModelError
+        Experiment sets cannot be used that often.
     """
 
     def __init__(
@@ -157,6 +163,7 @@ class ExperimentDataModule(pl.LightningDataModule):
         uses: int = 1,
     ):
         super().__init__()
+        check_uses(uses, batch_size)
         self.vocabulary, self.settings = vocabulary, settings or ExperimentSettings()
         self.batch_size, self.validation_size = batch_size, validation
         self.pool, self.workers, self.seed = pool, workers, seed

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from fluxkit.emu import simulate_mids
-from fluxkit.errors import LabelingError
+from fluxkit.errors import LabelingError, ModelError
 from fluxkit.fluxes import FluxSpace, directed_fluxes, entropic_map, flux_space, prior_coordinates
 from fluxkit.labeling import Tracers
 from fluxkit.labeling.programs import input_mids
@@ -66,7 +66,7 @@ class ExperimentSettings:
     def __post_init__(self) -> None:
         if min(self.experiments, default=-1) < 0 or abs(sum(self.experiments) - 1) > 1e-9:
             raise LabelingError(f"experiments = {self.experiments} are probabilities; let them sum to 1.")
-        for name in ("missing", "masked", "mixture", "rates"):
+        for name in ("missing", "masked", "gaps", "mixture", "rates"):
             if not 0 <= getattr(self, name) <= 1:
                 raise LabelingError(f"{name} = {getattr(self, name)!r} is a share; give a number from 0 to 1.")
         if len(self.rate_error) != 2 or not 0 < self.rate_error[0] <= self.rate_error[1]:
@@ -75,6 +75,28 @@ class ExperimentSettings:
             raise LabelingError(
                 f"floor = {self.floor} must be two rising numbers above 0, and slope = {self.slope!r} not below 0."
             )
+
+
+def check_uses(uses: int, batch_size: int) -> None:
+    """Refuse to use experiment sets a number of times for which a batch has no parts.
+
+    Parameters
+    ----------
+    uses : int
+        How often each experiment set is used.
+    batch_size : int
+        Experiment sets per batch, which is made of one part for each use.
+
+    Raises
+    ------
+    ModelError
+        It is no whole number from 1 to the batch size.
+    """
+    if not isinstance(uses, (int, np.integer)) or not 1 <= uses <= batch_size:
+        raise ModelError(
+            f"uses = {uses!r} is how often each simulated experiment set is used; give a whole number from 1 to "
+            f"batch_size = {batch_size}."
+        )
 
 
 class Batch(NamedTuple):

@@ -4,11 +4,13 @@ A posterior network that reads MIDs alone has to learn the inverse of the simula
 the simulator knows anyway: with the prior normal in the coordinates ``theta`` (unbounded net coordinates, exchange
 coordinates, weights), residuals ``r`` and their exact Jacobian ``J``, each level of noise adds a step
 
-    delta = -(1 + J'J)^-1 (J'r + theta),
+    delta = -((1 + e) 1 + J'J)^-1 (J'r + theta),
 
-from the prior's centre on, with a standard deviation added to all data that falls from level to level: far from the
-truth the linearisation errs more than the instrument does. What is left at the last level is no posterior (the model is
-curved, and the search may end in another valley): the network learns how far to trust it.
+from the prior's centre on, cut short where a part of it goes further down, with a standard deviation added to all data
+that falls from level to level: far from the truth the linearisation errs more than the instrument does. The ridge ``e``
+is 3e-7 of the largest diagonal entry of J'J, which is summed in single precision: its rounding must not make the matrix
+singular. It is part of the covariance that is returned, too. What is left at the last level is no posterior (the model
+is curved, and the search may end in another valley): the network learns how far to trust it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +35,7 @@ LENGTHS = (1.0, 0.5, 0.25, 0.1)
 _WITHIN = 0.9  # of the way to the nearest wall of the flux polytope, at most, in one step
 _FARTHEST = 4.0  # of exchange and weight coordinates, in standard deviations
 _QUANTILES = 2000
-_DIGITS = 3e-7  # of float32
+_DIGITS = 3e-7  # of float32, in which J'J is summed: the ridge e
 _FACTOR, _SUBSTITUTE, _INVERT = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
 
 
@@ -217,7 +219,7 @@ class Lineariser:
     def _normal_equations(
         self, points: _Points, rounded: np.ndarray, seen: Observed, data: np.ndarray
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Yield sample, gradient ``J'r + theta`` and matrix ``1 + J'J`` of each sample."""
+        """Yield sample, gradient ``J'r + theta`` and matrix ``(1 + e) 1 + J'J`` of each sample."""
         directions, (fluxes, weights, inputs) = self._directions(points, rounded), self._arrays(points, seen)
         residual = self._residuals(points, seen, data)
         of_rates, by_rounded = self._rates(points, seen)
@@ -277,7 +279,8 @@ class Lineariser:
 def _solve(matrix: np.ndarray, gradient: np.ndarray, invert: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """Return ``-matrix^-1 gradient``, and the inverse where it is wanted."""
     factor, failed = _FACTOR(matrix, lower=1)
-    if failed:  # data unlike any of training: the prior
+    known = np.isfinite(gradient).all() and np.isfinite(factor.diagonal()).all()  # LAPACK may let NaN pass
+    if failed or not known:  # data unlike any of training: the prior
         return np.zeros_like(gradient), np.eye(len(gradient)) if invert else None
     step, _ = _SUBSTITUTE(factor, -gradient, lower=1)
     if not invert:

@@ -13,6 +13,7 @@ from fluxkit.errors import ModelError
 from fluxkit.files import check_folder
 from fluxkit.learning import ExperimentSettings, FluxModel, save_model
 from fluxkit.learning.checkpoints import TrainingFolder
+from fluxkit.learning.experiments import check_uses
 from fluxkit.learning.reading import Reading
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network
@@ -41,7 +42,8 @@ class TrainingSettings:
     batch_size : int
         Experiment sets per step and training process.
     uses : int
-        How often each simulated experiment set is used, since to simulate takes longer than a step.
+        How often each simulated experiment set is used, since to simulate takes longer than a step; from 1 to
+        ``batch_size``.
     learning_rate : float
         Peak learning rate.
     width, size, blocks, couplings : int
@@ -80,13 +82,14 @@ class TrainingSettings:
     calibration: int = 1_000
 
     def __post_init__(self) -> None:
-        positive = ("steps", "minutes", "batch_size", "uses", "learning_rate", "width", "size", "check_every")
+        positive = ("steps", "minutes", "batch_size", "learning_rate", "width", "size", "check_every")
         for name in (*positive, "calibration"):
             if not getattr(self, name) > 0:
                 raise ModelError(f"{name} = {getattr(self, name)!r} must be positive.")
         for name in ("blocks", "couplings", "workers", "seed", "patience"):
             if getattr(self, name) < 0:
                 raise ModelError(f"{name} = {getattr(self, name)!r} must not be negative.")
+        check_uses(self.uses, self.batch_size)
 
 
 def train(

@@ -101,6 +101,25 @@ def test_standardised_coordinates_keep_the_density_and_its_draws(couplings):
     torch.testing.assert_close(again, centre + spread * drawn, atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -1e6])
+def test_a_covariance_without_a_factor_leaves_the_prior_and_the_other_samples(broken):
+    made, summary = network(5), summary_of(3, 5)
+    spoiled = summary.covariance.clone()
+    spoiled[1, 2, 2] = broken
+    mean, root = made.gaussian(summary._replace(covariance=spoiled))
+    torch.testing.assert_close(mean, made.gaussian(summary)[0], rtol=0, atol=0)
+    torch.testing.assert_close(root[1], torch.eye(5), rtol=0, atol=0)
+    torch.testing.assert_close(root[[0, 2]], made.gaussian(summary)[1][[0, 2]], rtol=0, atol=0)
+    assert made.draw(summary._replace(covariance=spoiled), 4).isfinite().all()
+
+
+def test_a_covariance_that_is_singular_in_single_precision_still_gives_a_density():
+    made, one = network(4, spread=0.0), torch.full((4, 4), 1e12)  # 1e12 + 1 is 1e12 in single precision
+    summary = summary_of(2, 4)._replace(covariance=torch.stack([one, torch.eye(4)]))
+    assert torch.linalg.cholesky_ex(made.gaussian(summary)[1] * 0 + one)[1].any()
+    assert made.log_density(summary, torch.zeros(2, 4)).isfinite().all()
+
+
 def test_the_gaussian_alone_ignores_the_couplings():
     made = network(4, couplings=2)
     summary, target = summary_of(5, 4), random(5, 4, seed=1)

@@ -56,6 +56,14 @@ def test_a_pool_smaller_than_a_batch_is_refused():
         stream(batch_size=64)
 
 
+@pytest.mark.parametrize("uses", [0, 2.0, 17])
+def test_experiment_sets_are_used_a_number_of_times_that_a_batch_has_parts_for(uses):
+    with pytest.raises(ModelError, match="uses = .* give a whole number from 1 to batch_size = 16"):
+        ExperimentDataModule(VOCABULARY, batch_size=16, uses=uses)
+    with pytest.raises(ModelError, match="uses = .* give a whole number from 1 to batch_size = 16"):
+        SimulatedExperiments(SIMULATOR, 16, 32, 0, uses=uses)
+
+
 def test_the_validation_set_is_fixed_and_apart_from_training():
     data = ExperimentDataModule(VOCABULARY, batch_size=32, validation=80, pool=64, workers=0)
     data.setup()

@@ -203,6 +203,8 @@ def test_the_same_seed_gives_the_same_batch_and_another_seed_another():
         ({"experiments": (0.5, 0.2)}, "probabilities; let them sum to 1"),
         ({"experiments": ()}, "probabilities"),
         ({"missing": 1.2}, "missing = 1.2 is a share"),
+        ({"gaps": 1.5}, "gaps = 1.5 is a share; give a number from 0 to 1"),
+        ({"gaps": float("nan")}, "gaps = nan is a share"),
         ({"mixture": -0.1}, "mixture = -0.1 is a share"),
         ({"floor": (0.0, 0.1)}, "two rising numbers above 0"),
         ({"floor": (0.02, 0.01)}, "two rising numbers above 0"),

@@ -8,7 +8,7 @@ import pytest
 import fluxkit
 from fluxkit.labeling.rates import with_rates
 from fluxkit.learning.experiments import PURITIES, ExperimentSettings, ExperimentSimulator
-from fluxkit.learning.linearised import LEVELS, feature_count
+from fluxkit.learning.linearised import LEVELS, _solve, feature_count
 from fluxkit.learning.measured_rates import MeasuredRates, measurable_reactions, no_rates
 from fluxkit.learning.observed import observe
 from fluxkit.learning.reading import read
@@ -147,6 +147,17 @@ def test_nothing_measured_gives_the_prior():
     empty = made.lineariser.answer(replace(seen, kept=np.zeros_like(seen.kept)))
     np.testing.assert_allclose(empty.centres, 0, atol=1e-9)
     np.testing.assert_allclose(empty.covariance, np.broadcast_to(np.eye(made.parameter_count), empty.covariance.shape))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -1e9])
+def test_normal_equations_without_an_answer_give_the_prior(broken):
+    matrix = np.eye(5)
+    matrix[3, 3] = broken
+    step, inverse = _solve(matrix, np.ones(5), invert=True)
+    np.testing.assert_array_equal(step, np.zeros(5))
+    np.testing.assert_array_equal(inverse, np.eye(5))
+    step, _ = _solve(np.eye(5), np.full(5, broken if broken > 0 else np.nan), invert=False)
+    np.testing.assert_array_equal(step, np.zeros(5))
 
 
 def test_rates_of_an_unknown_factor_say_the_same_in_any_unit():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import fluxkit
 from fluxkit.errors import ModelError
@@ -71,6 +72,16 @@ def test_the_seed_decides_the_draws(model):
     first, again, other = (model.draw(LABELING, 20, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(("mid", "sd"), [(1e30, 1e-30), (1e200, 0.01), (np.inf, 0.01), (0.3, 1e-200)])
+def test_data_unlike_any_of_training_give_finite_draws_inside_the_polytope(model, mid, sd):
+    strange = LABELING.assign(mid=xr.full_like(LABELING["mid"], mid), mid_sd=xr.full_like(LABELING["mid"], sd))
+    with np.errstate(all="ignore"):
+        z, y, w = model.draw(strange, 20)
+    space = flux_space(TOY)
+    assert all(np.isfinite(each).all() for each in (z, y, w))
+    assert (z @ space.walls.T <= space.offsets + 1e-9).all()
 
 
 def test_a_model_keeps_its_own_coordinates(model, tmp_path):

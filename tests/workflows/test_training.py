@@ -284,7 +284,9 @@ def test_tracers_that_do_not_fit_are_refused(tmp_path):
     [
         ({"steps": 0}, "steps = 0 must be positive"),
         ({"minutes": -1.0}, "minutes"),
-        ({"uses": 0}, "uses = 0 must be positive"),
+        ({"uses": 0}, "uses = 0 .* give a whole number from 1 to batch_size = 256"),
+        ({"uses": 1.5}, "uses = 1.5 .* whole number"),
+        ({"uses": 9, "batch_size": 8}, "uses = 9 .* batch_size = 8"),
         ({"workers": -1}, "workers = -1"),
         ({"check_every": 0}, "check_every = 0 must be positive"),
         ({"patience": -1}, "patience = -1 must not be negative"),
