@@ -37,11 +37,11 @@ def exact_toy_labeling(**options) -> xr.Dataset:
 
 
 @lru_cache
-def leaky_toy() -> Network:
-    """Toy network with a drain of B: two free net fluxes, one exchange flux."""
-    text = """
+def leaky_toy(arrow: str = "<->") -> Network:
+    """Toy network with a drain of B: two free net fluxes, one exchange flux, or none with the arrow ``->``."""
+    text = f"""
     v1: A_x (abc) -> B (abc)
-    v2: B (abc) <-> D (abc)
+    v2: B (abc) {arrow} D (abc)
     v4: B (abc) -> C (bc) + E (a)
     v5: B (abc) + C (de) -> D (bcd) + E (a) + E (e)
     v6: D (abc) -> F_x (abc)
@@ -51,14 +51,14 @@ def leaky_toy() -> Network:
     reactions, symmetric = parse_reactions("\n".join(line.strip() for line in text.splitlines()))
     rules = {
         "v1": FluxRule(100, 100),
-        "v2": FluxRule(-200, 200, 60),
+        "v2": FluxRule(-200 if arrow == "<->" else 0, 200, 60),
         "v4": FluxRule(0, 200, 20),
         "v5": FluxRule(0, 200, 20),
         "v6": FluxRule(0, 200, 80),
         "v7": FluxRule(0, 400, 60),
         "v8": FluxRule(0, 100),
     }
-    return Network("leaky", reactions, symmetric, rules=rules)
+    return Network("leaky" if arrow == "<->" else "one way", reactions, symmetric, rules=rules)
 
 
 @lru_cache

@@ -34,7 +34,7 @@ def kernel(**options: Any) -> Callable[[Callable], Any]:
     """
 
     def compiled(function: Callable) -> Any:
-        dispatcher = njit(**options)(function)
+        dispatcher: Any = njit(**options)(function)
         dispatcher._cache = _StampedCache(function)
         return dispatcher
 
