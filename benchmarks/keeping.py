@@ -33,6 +33,7 @@ DECIDING = ("networks", "fluxes", "emu", "labeling", "learning", "inference")
 READ_OF_A_CARD = ("architecture", "experiments", "format", "measurements", "network_fingerprint", "tracers")
 
 
+@cache
 def commit() -> str:
     """Return the commit of the working tree, with a plus where files differ from it; empty outside of git."""
     command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
@@ -48,8 +49,9 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+@cache
 def state_of_code(name: str, network: str = "ccm") -> str:
-    """Return a checksum of the code that decides the results of a benchmark.
+    """Return a checksum of the code that decides the results of a benchmark, as it was at the first call.
 
     Parameters
     ----------
