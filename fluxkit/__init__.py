@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from fluxkit.fluxes import draw_fluxes
     from fluxkit.inference import fit_fluxes, quantify
     from fluxkit.labeling import read_labeling, simulate, with_rates
-    from fluxkit.networks import list_networks, load_network, read_network
+    from fluxkit.networks import BodyPlan, Circulation, Tissue, compose_body, list_networks, load_network, read_network
     from fluxkit.view import flux_map
     from fluxkit.workflows import run_notebook, train
 
@@ -17,6 +17,10 @@ __all__ = [
     "list_networks",
     "load_network",
     "read_network",
+    "compose_body",
+    "BodyPlan",
+    "Tissue",
+    "Circulation",
     "draw_fluxes",
     "simulate",
     "read_labeling",
@@ -32,6 +36,10 @@ _FOLDER_OF = {
     "list_networks": "fluxkit.networks",
     "load_network": "fluxkit.networks",
     "read_network": "fluxkit.networks",
+    "compose_body": "fluxkit.networks",
+    "BodyPlan": "fluxkit.networks",
+    "Tissue": "fluxkit.networks",
+    "Circulation": "fluxkit.networks",
     "draw_fluxes": "fluxkit.fluxes",
     "simulate": "fluxkit.labeling",
     "read_labeling": "fluxkit.labeling",

@@ -1,5 +1,6 @@
 """What reacts with what, atom by atom."""
 
+from fluxkit.networks.bodies import BodyPlan, Circulation, Tissue, compose_body, list_modules, list_templates, read_body
 from fluxkit.networks.catalog import list_networks, load_network
 from fluxkit.networks.checks import check_reachable
 from fluxkit.networks.fragments import Fragment, parse_fragment
@@ -9,6 +10,8 @@ from fluxkit.networks.rxn_text import format_reactions, parse_reactions
 from fluxkit.networks.tables import read_network, write_network
 
 __all__ = [
+    "BodyPlan",
+    "Circulation",
     "Equality",
     "FluxRule",
     "Fragment",
@@ -18,12 +21,17 @@ __all__ = [
     "Participant",
     "PoolShare",
     "Reaction",
+    "Tissue",
     "check_reachable",
+    "compose_body",
     "format_reactions",
+    "list_modules",
     "list_networks",
+    "list_templates",
     "load_network",
     "parse_fragment",
     "parse_reactions",
+    "read_body",
     "read_network",
     "write_network",
 ]

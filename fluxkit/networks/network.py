@@ -128,6 +128,8 @@ class Network:
         What the network is, with its sources.
     standard_tracers : mapping of str to str
         Experiments that are common with this network, as tracer texts by name.
+    compartments : mapping of str to str
+        What the suffixes of metabolites mean, ``"L"`` the liver, ``"P"`` plasma; empty where nobody said.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Network:
     observations: ObservationTable = field(default_factory=ObservationTable)
     description: str = ""
     standard_tracers: Mapping[str, str] = field(default_factory=dict)
+    compartments: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reactions", tuple(self.reactions))
@@ -148,6 +151,7 @@ class Network:
         object.__setattr__(self, "rules", MappingProxyType(dict(self.rules)))
         object.__setattr__(self, "reference", MappingProxyType(dict(self.reference)))
         object.__setattr__(self, "standard_tracers", MappingProxyType(dict(self.standard_tracers)))
+        object.__setattr__(self, "compartments", MappingProxyType(dict(self.compartments)))
         from fluxkit.networks.checks import check_network  # the checks read the finished record
 
         check_network(self)

@@ -4,20 +4,21 @@
 
 Carbon letters stand in ``()``, nitrogen in ``{}``, hydrogen in ``[]``, each a letter space of its own.
 ``<->`` is reversible. A name that ends in ``_x`` is an external pool, a suffix after ``.`` is the
-compartment. ``%symmetric A B`` lists rotationally symmetric metabolites, ``#`` starts a comment. A
-coefficient in front of a metabolite may be decimal.
+compartment. ``%symmetric A B`` lists rotationally symmetric metabolites, ``%compartment L liver`` names a
+compartment, ``#`` starts a comment. A coefficient in front of a metabolite may be decimal.
 """
 
 import re
+from collections.abc import Iterator
 
 from fluxkit.errors import NetworkError
 from fluxkit.networks.network import Network, Participant, Reaction
 
 BRACKETS = {"C": "()", "N": "{}", "H": "[]"}
-_TERM = re.compile(
-    r"(?:(?P<coefficient>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s+)?(?P<name>[A-Za-z_][\w.\-]*)\s*"
-    r"(?:\((?P<C>[A-Za-z]*)\))?\s*(?:\{(?P<N>[A-Za-z]*)\})?\s*(?:\[(?P<H>[A-Za-z]*)\])?"
-)
+_COEFFICIENT = r"(?:(?P<coefficient>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s+)?"
+_ATOMS = r"\s*(?:\((?P<C>[A-Za-z]*)\))?\s*(?:\{(?P<N>[A-Za-z]*)\})?\s*(?:\[(?P<H>[A-Za-z]*)\])?"
+_TERM = re.compile(rf"{_COEFFICIENT}(?P<name>[A-Za-z_][\w.\-]*){_ATOMS}")
+_MARKED_TERM = re.compile(rf"{_COEFFICIENT}(?P<name>[A-Za-z_][\w.\-]*@?[avp]?){_ATOMS}")
 
 
 def parse_reactions(text: str, source: str = "text") -> tuple[tuple[Reaction, ...], frozenset[str]]:
@@ -42,35 +43,94 @@ def parse_reactions(text: str, source: str = "text") -> tuple[tuple[Reaction, ..
     """
     reactions: list[Reaction] = []
     symmetric: set[str] = set()
-    for number, line in enumerate(text.splitlines(), 1):
-        body, _, comment = line.partition("#")
-        body, where = body.strip(), f"{source}, line {number}"
-        if not body:
+    for where, body, comment in statements(text, source):
+        if not body.startswith("%"):
+            reactions.append(parse_reaction(body, where, comment))
             continue
-        if body.startswith("%"):
-            keyword, *names = body.split()
-            if keyword != "%symmetric":
-                raise NetworkError(f"{where}: unknown directive {keyword!r}; only %symmetric is known.")
+        keyword, *names = body.split()
+        if keyword == "%symmetric":
             symmetric.update(names)
-            continue
-        reactions.append(_parse_reaction(body, comment.strip(), where))
+        elif keyword != "%compartment":
+            raise NetworkError(f"{where}: unknown directive {keyword!r}; only %symmetric and %compartment are known.")
     return tuple(reactions), frozenset(symmetric)
 
 
-def _parse_reaction(body: str, note: str, where: str) -> Reaction:
+def parse_compartments(text: str, source: str = "text") -> dict[str, str]:
+    """Read the names of compartments from ``.rxn`` text.
+
+    Parameters
+    ----------
+    text : str
+        The whole text; a line ``%compartment L liver`` calls the compartment ``.L`` liver.
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    NetworkError
+        A compartment has no name, or two.
+    """
+    names: dict[str, str] = {}
+    for where, body, _ in statements(text, source):
+        keyword, _, rest = body.partition(" ")
+        if keyword != "%compartment":
+            continue
+        suffix, _, name = rest.strip().partition(" ")
+        if not name.strip() or suffix in names:
+            raise NetworkError(f"{where}: cannot read {body!r}; write '%compartment L liver' once per compartment.")
+        names[suffix] = name.strip()
+    return names
+
+
+def statements(text: str, source: str) -> Iterator[tuple[str, str, str]]:
+    """Yield place, body and comment of every line that says something.
+
+    Parameters
+    ----------
+    text : str
+        The whole text.
+    source : str
+        Name of the file, for messages.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        body, _, comment = line.partition("#")
+        if body.strip():
+            yield f"{source}, line {number}", body.strip(), comment.strip()
+
+
+def parse_reaction(body: str, where: str, note: str = "", *, marks: bool = False) -> Reaction:
+    """Read one reaction.
+
+    Parameters
+    ----------
+    body : str
+        ``name: A (ab) -> B (ab)``, without comment.
+    where : str
+        The place of the line, for messages.
+    note : str
+        Its comment.
+    marks : bool
+        Whether ``.@`` may stand for the circulation, as in the templates of tissues.
+
+    Raises
+    ------
+    NetworkError
+        The line cannot be read; the message gives the expected form.
+    """
     name, colon, equation = body.partition(":")
     reversible = "<->" in equation
     sides = equation.split("<->" if reversible else "->")
     if not colon or len(sides) != 2 or not name.strip():
         raise NetworkError(f"{where}: cannot read {body!r}; write 'name: A (ab) -> B (ab)', or '<->' if reversible.")
-    substrates, products = (_parse_side(side, where) for side in sides)
+    term = _MARKED_TERM if marks else _TERM
+    substrates, products = (_parse_side(side, where, term) for side in sides)
     return Reaction(name.strip(), substrates, products, reversible, note)
 
 
-def _parse_side(side: str, where: str) -> tuple[Participant, ...]:
+def _parse_side(side: str, where: str, pattern: re.Pattern[str]) -> tuple[Participant, ...]:
     participants = []
     for term in re.split(r"\s\+\s", side.strip()) if side.strip() else []:
-        match = _TERM.fullmatch(term.strip())
+        match = pattern.fullmatch(term.strip())
         if match is None:
             raise NetworkError(
                 f"{where}: cannot read {term.strip()!r}; write 'Name (carbons){{nitrogens}}[hydrogens]' with "
@@ -92,6 +152,7 @@ def format_reactions(network: Network) -> str:
     lines = [f"# {line}" for line in network.description.splitlines()]
     if network.symmetric:
         lines.append("%symmetric " + " ".join(sorted(network.symmetric)))
+    lines += [f"%compartment {suffix} {name}" for suffix, name in network.compartments.items()]
     for reaction in network.reactions:
         arrow = " <-> " if reaction.reversible else " -> "
         sides = (" + ".join(map(_format_participant, side)) for side in (reaction.substrates, reaction.products))

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fluxkit.errors import LabelingError, NetworkError, UnknownNameError, suggest
 from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
-from fluxkit.networks.observations import Observation, ObservationTable, format_share, parse_pools
-from fluxkit.networks.rxn_text import format_reactions, parse_reactions
+from fluxkit.networks.observations import UNLABELED, Observation, ObservationTable, format_share, parse_pools
+from fluxkit.networks.rxn_text import format_reactions, parse_compartments, parse_reactions, statements
 
 _MISSING = ("", "-", "nan", None)
 _FLUX_COLUMNS = ("name", "lb", "ub", "target", "weight", "exch_lb", "exch_ub", "exch", "ref", "note")
@@ -63,7 +64,25 @@ def read_rows(path: Path, required: Iterable[str] = ()) -> list[tuple[int, dict[
     return rows
 
 
-def _number(row: Mapping[str, str], column: str, default: float | None, where: str) -> float | None:
+def read_number(row: Mapping[str, str], column: str, default: float | None, where: str) -> float | None:
+    """Read one cell of a table.
+
+    Parameters
+    ----------
+    row : mapping of str to str
+        The row.
+    column : str
+        Name of the column.
+    default : float or None
+        What an empty cell, ``-`` or ``nan`` means.
+    where : str
+        The place of the row, for messages.
+
+    Raises
+    ------
+    NetworkError
+        The cell holds something else than a number.
+    """
     text = row.get(column)
     if text in _MISSING:
         return default
@@ -109,24 +128,24 @@ def read_flux_table(
         name = row["name"]
         if name in rules:
             raise NetworkError(f"{where}: reaction {name!r} has a second row; keep one.")
-        lower = _number(row, "lb", -np.inf if reversible.get(name) else 0.0, where)
-        upper = _number(row, "ub", np.inf, where)
+        lower = read_number(row, "lb", -np.inf if reversible.get(name) else 0.0, where)
+        upper = read_number(row, "ub", np.inf, where)
         assured = (
             float(lower if lower is not None else -np.inf),
             float(upper if upper is not None else np.inf),
         )
-        weight = _number(row, "weight", 1.0, where)
+        weight = read_number(row, "weight", 1.0, where)
         rules[name] = FluxRule(
             *assured,
-            target=_number(row, "target", None, where) if weight else None,
+            target=read_number(row, "target", None, where) if weight else None,
             weight=weight or 1.0,
-            exchange_lower=_number(row, "exch_lb", None, where),
-            exchange_upper=_number(row, "exch_ub", None, where),
+            exchange_lower=read_number(row, "exch_lb", None, where),
+            exchange_upper=read_number(row, "exch_ub", None, where),
             note=row.get("note") or "",
         )
-        net = _number(row, "ref", None, where)
+        net = read_number(row, "ref", None, where)
         if net is not None:
-            exchange = _number(row, "exch", 0.0, where) or 0.0
+            exchange = read_number(row, "exch", 0.0, where) or 0.0
             reference[name] = (net, exchange if reversible.get(name) else 0.0)
     return rules, reference
 
@@ -144,26 +163,38 @@ def read_equalities(path: Path) -> tuple[Equality, ...]:
     NetworkError
         A line cannot be read; the message names it.
     """
-    equalities = []
-    for number, line in enumerate(_read_text(path).splitlines(), 1):
-        body = line.split("#")[0].strip()
-        if not body:
-            continue
-        where = f"{path.name}, line {number}"
-        left, equals, right = body.partition("=")
-        tokens = re.sub(r"([-+])\s+", r" \1", left).split()
-        try:
-            if not equals or len(tokens) % 2:
-                raise ValueError
-            coefficients: dict[str, float] = {}
-            for factor, name in zip(map(float, tokens[::2]), tokens[1::2], strict=True):
-                coefficients[name] = coefficients.get(name, 0.0) + factor
-            equalities.append(Equality(coefficients, float(right)))
-        except ValueError as error:
-            raise NetworkError(
-                f"{where}: cannot read {body!r}; write '2 A - 1 B = 0' with a number per reaction."
-            ) from error
-    return tuple(equalities)
+    lines = statements(_read_text(path), path.name)
+    return tuple(parse_equality(body, where) for where, body, _ in lines)
+
+
+def parse_equality(body: str, where: str) -> Equality:
+    """Read one linear equality, ``0.79 A_LIPp - 0.21 A_LIPo = 0``.
+
+    Parameters
+    ----------
+    body : str
+        The text, without comment.
+    where : str
+        The place of the text, for messages.
+
+    Raises
+    ------
+    NetworkError
+        The text cannot be read.
+    """
+    left, equals, right = body.partition("=")
+    tokens = re.sub(r"([-+])\s+", r" \1", left).split()
+    try:
+        if not equals or len(tokens) % 2:
+            raise ValueError
+        coefficients: dict[str, float] = {}
+        for factor, name in zip(map(float, tokens[::2]), tokens[1::2], strict=True):
+            coefficients[name] = coefficients.get(name, 0.0) + factor
+        return Equality(coefficients, float(right))
+    except ValueError as error:
+        raise NetworkError(
+            f"{where}: cannot read {body!r}; write '2 A - 1 B = 0' with a number per reaction."
+        ) from error
 
 
 def read_observations(path: Path) -> ObservationTable:
@@ -189,15 +220,19 @@ def read_observations(path: Path) -> ObservationTable:
         name = row["measured"]
         if name in entries:
             raise NetworkError(f"{where}: observation {name!r} has a second row; keep one.")
+        shares = parse_pools(row["pools"], where)
+        if all(each.fragment == UNLABELED for each in shares):
+            raise LabelingError(f"{where}: {name!r} is only {UNLABELED!r}; name the pools of the network in it.")
         entries[name] = Observation(
             name,
-            parse_pools(row["pools"], where),
+            tuple(each for each in shares if each.fragment != UNLABELED),
             formula=row.get("formula") if row.get("formula") not in _MISSING else None,
             diluted=row.get("dilution") == "yes",
-            sd=_number(row, "sd", None, where),
+            sd=read_number(row, "sd", None, where),
             note=row.get("note") or "",
+            unlabeled=tuple(each for each in shares if each.fragment == UNLABELED),
         )
-        typical = _number(row, "typical_weight", None, where)
+        typical = read_number(row, "typical_weight", None, where)
         if typical is not None:
             weights.update(dict.fromkeys(entries[name].weights, typical))
     return ObservationTable(entries, weights)
@@ -211,27 +246,27 @@ def read_network(
     tracers: str | Path | None = None,
     *,
     name: str | None = None,
-    flux_unit: str = "arbitrary",
+    flux_unit: str | None = None,
     description: str = "",
 ) -> Network:
-    """Read a network from its ``.rxn`` text and the tables beside it.
+    """Read a network from its ``.rxn`` text, or from the ``.toml`` text of a body, and the tables beside it.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        The ``.rxn`` text.
+        The ``.rxn`` text, or a body plan as :func:`fluxkit.networks.bodies.read_body` reads it.
     bounds : str or pathlib.Path, optional
-        Flux table with bounds, targets and a reference state.
+        Flux table with bounds, targets and a reference state; its rows go before what the templates of a body bring.
     constraints : str or pathlib.Path, optional
-        Linear equalities.
+        Linear equalities; of a body, in place of those of its templates. Those of known blood flows stay.
     observations : str or pathlib.Path, optional
         Observation table.
     tracers : str or pathlib.Path, optional
         Standard tracers: columns ``experiment`` and ``tracer``.
     name : str, optional
-        Name of the network; the file name without suffix by default.
-    flux_unit : str
-        Unit of every flux.
+        Name of the network; by default that of the body plan, or the file name without suffix.
+    flux_unit : str, optional
+        Unit of every flux; by default that of the body plan, or ``"arbitrary"``.
     description : str
         What the network is, with its sources.
 
@@ -245,26 +280,45 @@ def read_network(
         if not each.is_file():
             raise NetworkError(f"there is no file {str(each)!r}; check the path.")
     source = Path(path)
-    if source.suffix != ".rxn":
-        raise NetworkError(f"cannot read {source.name!r}: networks are read from .rxn text.")
-    reactions, symmetric = parse_reactions(_read_text(source), source.name)
-    rules, reference = read_flux_table(Path(bounds), reactions) if bounds else ({}, {})
+    fields = _read_structure(source, equalities=not constraints)
+    rules, reference = read_flux_table(Path(bounds), fields["reactions"]) if bounds else ({}, {})
     table = read_observations(Path(observations)) if observations else ObservationTable()
     standard = read_rows(Path(tracers), required=("experiment", "tracer")) if tracers else []
+    fields["rules"] = {**fields.get("rules", {}), **rules}
+    fields["equalities"] = (
+        *(read_equalities(Path(constraints)) if constraints else ()),
+        *fields.get("equalities", ()),
+    )
+    fields["name"] = name or fields.get("name") or source.stem
+    fields["flux_unit"] = flux_unit or fields.get("flux_unit") or "arbitrary"
     network = Network(
-        name=name or source.stem,
-        reactions=reactions,
-        symmetric=symmetric,
-        rules=rules,
-        equalities=read_equalities(Path(constraints)) if constraints else (),
+        **fields,
         reference=reference,
-        flux_unit=flux_unit,
         observations=table,
         description=description,
         standard_tracers={row["experiment"]: row["tracer"] for _, row in standard},
     )
     check_observations(network)
     return network
+
+
+def _read_structure(source: Path, equalities: bool) -> dict[str, Any]:
+    """Return the fields of a network that its main text decides."""
+    if source.suffix == ".toml":
+        from fluxkit.networks.bodies import body_fields, read_body  # bodies are composed with what stands here
+
+        return body_fields(read_body(source), equalities=equalities)
+    if source.suffix != ".rxn":
+        raise NetworkError(
+            f"cannot read {source.name!r}: networks are read from .rxn text, or from the .toml text of a body."
+        )
+    text = _read_text(source)
+    reactions, symmetric = parse_reactions(text, source.name)
+    return {
+        "reactions": reactions,
+        "symmetric": symmetric,
+        "compartments": parse_compartments(text, source.name),
+    }
 
 
 def check_observations(network: Network) -> None:
@@ -358,7 +412,7 @@ def _format_observations(table: ObservationTable) -> list[str]:
         cells = (
             each.name,
             each.formula or "-",
-            ";".join(f"{pool.fragment}:{format_share(pool)}" for pool in each.pools),
+            ";".join(f"{pool.fragment}:{format_share(pool)}" for pool in (*each.pools, *each.unlabeled)),
             "yes" if each.diluted else "no",
         )
         rows.append("\t".join((*cells, *numbers, each.note)))

@@ -92,6 +92,7 @@ def test_everything_of_a_network_reads_back(tmp_path):
         {"in": (2.5, 0.0), "step": (2.5, 1e-3), "out": (2.5, 0.0)},
         observations=table,
         standard_tracers={"one": "A_x: 100% [1-13C]"},
+        compartments={"L": "liver", "Pa": "arterial plasma"},
     )
     assert read_again(network, tmp_path) == network
 
@@ -130,7 +131,7 @@ def test_decimal_coefficients_and_comments_are_read():
         ("r: A {n}(a) -> B {n}(a)", "cannot read 'A {n}(a)'"),
         ("r: A (a -> B (a)", "cannot read 'A (a'"),
         ("r: -1 A (a) -> B (a)", "cannot read '-1 A (a)'"),
-        ("%symetric A", "unknown directive '%symetric'; only %symmetric is known."),
+        ("%symetric A", "unknown directive '%symetric'; only %symmetric and %compartment are known."),
     ],
 )
 def test_a_malformed_line_is_refused_with_its_number(line, message):

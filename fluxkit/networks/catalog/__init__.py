@@ -29,9 +29,12 @@ _UNITS = {
 }
 
 
+_MAIN = ("model.rxn", "body.toml")
+
+
 def list_networks() -> list[str]:
     """Return the names of the bundled networks."""
-    return sorted(each.parent.name for each in CATALOG.glob("*/model.rxn"))
+    return sorted(each.parent.name for main in _MAIN for each in CATALOG.glob(f"*/{main}"))
 
 
 @lru_cache
@@ -56,7 +59,7 @@ def load_network(name: str) -> Network:
         return folder / file if (folder / file).is_file() else None
 
     return read_network(
-        folder / "model.rxn",
+        next(folder / each for each in _MAIN if (folder / each).is_file()),
         bounds=optional("fluxes.tsv"),
         constraints=optional("constraints.tsv"),
         observations=optional("observations.tsv"),

@@ -1,0 +1,252 @@
+"""The circulation: which pool ``.@`` means for whom, and the blood that carries metabolites from pool to pool."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from fluxkit.errors import NetworkError, suggest
+from fluxkit.networks.bodies.blood_flow import BloodFlows
+from fluxkit.networks.bodies.plan import BodyPlan, Tissue
+from fluxkit.networks.bodies.tissues import Part
+from fluxkit.networks.network import Equality, Participant, Reaction
+
+LETTERS = {
+    "C": "abcdefghijklmnopqrstuvwxyz",
+    "N": "nmopqrstuvwxyzabcdefghijkl",
+    "H": "abcdefghijklmnopqrstuvwxyz",
+}
+
+
+class Vessels(NamedTuple):
+    """Pools of the circulation as one tissue sees them: what it takes up from, releases into, and the three sides."""
+
+    takes: str
+    gives: str
+    a: str
+    v: str
+    p: str
+
+
+@dataclass(frozen=True)
+class Blood:
+    """Reactions that carry metabolites, each with its metabolite, and what flows say of the gross fluxes."""
+
+    reactions: tuple[tuple[str, Reaction], ...] = ()
+    equalities: tuple[Equality, ...] = ()
+
+
+def vessels_of(plan: BodyPlan, tissue: Tissue | None) -> Vessels:
+    """Return the pools that ``.@`` means.
+
+    Parameters
+    ----------
+    plan : BodyPlan
+        The plan.
+    tissue : Tissue or None
+        Who asks; ``None`` for the body as a whole.
+    """
+    circulation = plan.circulation
+    pool = circulation.pool
+    if circulation.kind == "plasma":
+        return Vessels(pool, pool, pool, pool, pool)
+    arterial, venous = pool + "a", pool + "v"
+    if circulation.kind == "arterial-venous":
+        return Vessels(arterial, venous, arterial, venous, venous)
+    portal = pool + "p"
+    takes = pool + "s" if tissue and tissue.letter == circulation.liver else arterial
+    gives = portal if tissue and tissue.drains == "portal" else venous
+    return Vessels(takes, gives, arterial, venous, portal)
+
+
+def place(part: Part, plan: BodyPlan) -> tuple[Part, ...]:
+    """Put a reaction into the pools of the circulation; reversible transport becomes a pair where there are several.
+
+    Parameters
+    ----------
+    part : Part
+        A reaction with ``.@``.
+    plan : BodyPlan
+        The plan.
+
+    Returns
+    -------
+    tuple of Part
+        One, or the pair ``NAME_f`` and ``NAME_r``.
+    """
+    reaction, vessels, shared = part.reaction, vessels_of(plan, part.owner), plan.circulation.shared
+
+    def side(participants: tuple[Participant, ...], own: str) -> tuple[Participant, ...]:
+        return tuple(
+            Participant(_pool(each.metabolite, vessels, own, shared), each.coefficient, each.atoms)
+            if ".@" in each.metabolite
+            else each
+            for each in participants
+        )
+
+    def turned(name: str, left: tuple[Participant, ...], right: tuple[Participant, ...], both: bool) -> Part:
+        made = Reaction(name, side(left, vessels.takes), side(right, vessels.gives), both, reaction.note)
+        return replace(part, reaction=made)
+
+    if not (reaction.reversible and is_pair(part, plan)):
+        return (turned(reaction.name, reaction.substrates, reaction.products, reaction.reversible),)
+    return (
+        turned(f"{reaction.name}_f", reaction.substrates, reaction.products, False),
+        turned(f"{reaction.name}_r", reaction.products, reaction.substrates, False),
+    )
+
+
+def is_pair(part: Part, plan: BodyPlan) -> bool:
+    """Tell whether a reversible reaction takes up from one pool and releases into another.
+
+    Parameters
+    ----------
+    part : Part
+        A reaction with ``.@``.
+    plan : BodyPlan
+        The plan.
+    """
+    both = (*part.reaction.substrates, *part.reaction.products)
+    crossing = any(p.metabolite.endswith(".@") and p.metabolite[:-2] not in plan.circulation.shared for p in both)
+    return part.reaction.reversible and crossing and plan.circulation.kind != "plasma"
+
+
+def _pool(name: str, vessels: Vessels, own: str, shared: Iterable[str]) -> str:
+    stem, _, mark = name.partition(".@")
+    if stem in shared:
+        return stem
+    return f"{stem}.{getattr(vessels, mark) if mark else own}"
+
+
+def circulating(parts: Iterable[Part], plan: BodyPlan) -> dict[str, Mapping[str, int]]:
+    """Return the metabolites of the circulation with their atoms, in the order of the plan.
+
+    Parameters
+    ----------
+    parts : iterable of Part
+        All reactions that are not yet placed.
+    plan : BodyPlan
+        The plan.
+
+    Raises
+    ------
+    NetworkError
+        The plan names one that no tissue exchanges.
+    """
+    atoms: dict[str, Mapping[str, int]] = {}
+    for part in parts:
+        for each in (*part.reaction.substrates, *part.reaction.products):
+            stem, mark, _ = each.metabolite.partition(".@")
+            if mark and stem not in atoms:
+                atoms[stem] = {element: len(letters) for element, letters in each.atoms.items()}
+    for kind in ("metabolites", "shared"):
+        for name in getattr(plan.circulation, kind):
+            if name not in atoms:
+                raise NetworkError(f"circulation, {kind}: no tissue exchanges {name!r}. {suggest(name, atoms)}")
+    return {name: atoms[name] for name in dict.fromkeys((*plan.circulation.metabolites, *atoms))}
+
+
+def molecule(pool: str, atoms: Mapping[str, int]) -> Participant:
+    """Return one molecule of a pool, its atoms in order.
+
+    Parameters
+    ----------
+    pool : str
+        Name of the pool.
+    atoms : mapping of str to int
+        Number of atoms of each element.
+    """
+    return Participant(pool, 1.0, {element: LETTERS[element][:count] for element, count in atoms.items()})
+
+
+def carry(name: str, metabolite: str, source: str, target: str, atoms: Mapping[str, int]) -> Reaction:
+    """Return the reaction that carries a metabolite from pool to pool.
+
+    Parameters
+    ----------
+    name, metabolite : str
+        Name of the reaction, and of the metabolite without pool.
+    source, target : str
+        Letters of the pools.
+    atoms : mapping of str to int
+        Number of atoms of each element.
+    """
+    substrate, product = (molecule(f"{metabolite}.{pool}", atoms) for pool in (source, target))
+    return Reaction(name, (substrate,), (product,))
+
+
+def blood_of(
+    parts: tuple[Part, ...], metabolites: Mapping[str, Mapping[str, int]], plan: BodyPlan, flows: BloodFlows | None
+) -> Blood:
+    """Return the FLOW and PASS reactions, and the equalities of known blood flows.
+
+    With flows, of every tissue ``t`` and metabolite ``m``: uptake + PASS = Q_t c(m), with the arterial concentration
+    c(m); so (uptake + PASS) / Q_t is the same for all tissues.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        All reactions, in their pools.
+    metabolites : mapping of str to (mapping of str to int)
+        What circulates, with its atoms.
+    plan : BodyPlan
+        The plan.
+    flows : BloodFlows or None
+        Blood flow of each tissue, where they are known.
+    """
+    circulation = plan.circulation
+    if circulation.kind == "plasma":
+        return Blood()
+    pool = circulation.pool
+    moving = {name: atoms for name, atoms in metabolites.items() if name not in circulation.shared}
+    made: list[tuple[str, Reaction]] = []
+    equalities: list[Equality] = []
+    for name, atoms in moving.items():
+        made.append((name, carry(f"FLOW_{name}", name, pool + "v", pool + "a", atoms)))
+        if flows is None:
+            made.append((name, carry(f"PASS_{name}", name, pool + "a", pool + "v", atoms)))
+            continue
+        streams, more = _streams(name, atoms, parts, plan, flows)
+        made += [(name, each) for each in more]
+        (first, share), *others = streams
+        for terms, other in others:
+            ratio = {key: factor / other for key, factor in terms.items()}
+            equalities.append(Equality({**ratio, **{key: -factor / share for key, factor in first.items()}}))
+    return Blood(tuple(made), tuple(equalities))
+
+
+def _streams(
+    name: str, atoms: Mapping[str, int], parts: tuple[Part, ...], plan: BodyPlan, flows: BloodFlows
+) -> tuple[list[tuple[dict[str, float], float]], list[Reaction]]:
+    """Return what leaves arterial plasma, as gross fluxes with their blood flow, and the reactions that carry it."""
+    pool, liver = plan.circulation.pool, plan.circulation.liver
+    arterial, venous, portal, inflow = (pool + end for end in "avps")
+    streams: list[tuple[dict[str, float], float]] = []
+    made: list[Reaction] = []
+    past = flows.rest
+    for tissue in plan.tissues:
+        if tissue.letter not in flows.organs:
+            continue
+        share = flows.organs[tissue.letter]
+        uptake = {
+            part.reaction.name: each.coefficient
+            for part in parts
+            if part.owner is tissue
+            for each in part.reaction.substrates
+            if each.metabolite == f"{name}.{arterial}"
+        }
+        if not uptake and tissue.drains == "venous":
+            past += share  # nothing of it is taken up here, so it passes with the rest
+            continue
+        target = portal if tissue.drains == "portal" else venous
+        made.append(carry(f"PASS_{tissue.letter}_{name}", name, arterial, target, atoms))
+        streams.append(({**uptake, made[-1].name: 1.0}, share))
+    if plan.circulation.kind == "portal":
+        made.append(carry(f"FLOW_{portal}_{name}", name, portal, inflow, atoms))
+        if flows.hepatic_artery:
+            made.append(carry(f"FLOW_{inflow}_{name}", name, arterial, inflow, atoms))
+            streams.append(({made[-1].name: 1.0}, flows.hepatic_artery))
+        made.append(carry(f"PASS_{liver}_{name}", name, inflow, venous, atoms))
+    if past:
+        made.append(carry(f"PASS_{name}", name, arterial, venous, atoms))
+        streams.append(({made[-1].name: 1.0}, past))
+    return streams, made
