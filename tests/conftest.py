@@ -1,4 +1,4 @@
-"""What every test shares: how property tests run, and a cache of compiled programs apart from that of the user."""
+"""What every test shares: how property tests run, and a cache apart from that of the user."""
 
 import contextlib
 import os

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from fluxkit.emu.cache import cache_folder, read_program, write_program
+from fluxkit.cache import cache_folder, read_kept, write_kept
 from fluxkit.emu.tape import Tape
 
 _WARNED = threading.Event()
@@ -177,7 +177,7 @@ def _address(array: np.ndarray) -> int:
 def kernel(tape: Tape, dtype: str, lanes: int | None = None) -> Kernel | None:
     """Return the compiled form of a tape, or None where this machine cannot compile.
 
-    The code is looked up in this process, then on disk (see :func:`fluxkit.emu.cache.cache_folder`), and else compiled.
+    The code is looked up in this process, then on disk (see :func:`fluxkit.cache.cache_folder`), and else compiled.
     The environment variable ``FLUXKIT_ENGINE=interpreter`` turns compiling off.
 
     Parameters
@@ -210,12 +210,12 @@ def _load(tape: Tape, dtype: str, lanes: int | None) -> Kernel | None:
 
             compiler = compiler_name()
         name = hashlib.sha256(f"{tape.digest} {dtype} {lanes or ''} {compiler}".encode()).hexdigest()
-        folder = cache_folder()
-        code = read_program(folder, name)
+        folder = cache_folder("programs")
+        code = read_kept(folder, name)
         if code is None:
             with _LLVM:
                 code = emit_object(tape, dtype, lanes)
-            write_program(folder, name, code)
+            write_kept(folder, name, code)
         with _LLVM:
             return Kernel(tape, dtype, code, lanes)
     except (ImportError, OSError, RuntimeError) as reason:

@@ -80,20 +80,23 @@ class Program:
         builder = TapeBuilder((self.flux_count, len(self.input_values)))
         return replace(builder.finish([self.write(builder)]), effort=_EFFORT)
 
-    def write(self, builder: TapeBuilder) -> list[Slot]:
+    def write(self, builder: TapeBuilder, strengths: Mapping[tuple[int, str], Slot] | None = None) -> list[Slot]:
         """Write the program on a tape whose first two inputs are directed fluxes and input values.
 
         Parameters
         ----------
         builder : TapeBuilder
             Collects the operations.
+        strengths : mapping of (int, str) to Slot, optional
+            For an experiment and an input pool, which part of the pool the given input MIDs describe; the rest of it
+            is unlabeled.
 
         Returns
         -------
         list of Slot
             The MIDs of all fragments, one experiment after another.
         """
-        return _write(builder, self.system, self._pattern, self.flux_count)
+        return _write(builder, self.system, self._pattern, self.flux_count, strengths or {})
 
     @cached_property
     def adjoint(self) -> Tape:
@@ -188,16 +191,23 @@ class _InputPattern:
         return np.array([np.ravel(inputs[e][emu])[place] for e, emu, place in self.free], dtype=float)
 
 
-def _write(tape: TapeBuilder, system: EmuSystem, pattern: _InputPattern, flux_count: int) -> list[Slot]:
+def _write(
+    tape: TapeBuilder,
+    system: EmuSystem,
+    pattern: _InputPattern,
+    flux_count: int,
+    strengths: Mapping[tuple[int, str], Slot],
+) -> list[Slot]:
     one = tape.constant(1.0)
     inputs: dict[Emu, Vector] = {emu: {SUM: one} for emu in system.inputs}
     keys = {emu: _keys(system, emu.atoms) for emu in system.inputs}
     for experiment, emu, place, value in pattern.folded:
         if value and place:
-            inputs[emu][experiment, *keys[emu][place]] = one
+            inputs[emu][experiment, *keys[emu][place]] = strengths.get((experiment, emu.metabolite), one)
     for (experiment, emu, place), index in pattern.free.items():
         if place:
-            inputs[emu][experiment, *keys[emu][place]] = tape.input(INPUTS, index)
+            part = strengths.get((experiment, emu.metabolite), one)
+            inputs[emu][experiment, *keys[emu][place]] = tape.multiply(tape.input(INPUTS, index), part)
     balances = Balances(system, tape, [tape.input(FLUXES, i) for i in range(flux_count)], inputs)
     values: list[Slot] = []
     for experiment in range(pattern.experiments):

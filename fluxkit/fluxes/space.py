@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from fluxkit.errors import FluxError
+from fluxkit.fluxes.disk import kept_arrays
 from fluxkit.fluxes.exchange import ExchangeCoordinate, exchange_coordinate
 from fluxkit.fluxes.polytope import free_basis, half_spaces, unit_rows
 from fluxkit.fluxes.rounding import rounded
@@ -110,6 +111,13 @@ def flux_space(network: Network, prior: str = "targets") -> FluxSpace:
 
 @lru_cache(maxsize=64)
 def _flux_space(network: Network, prior: str) -> FluxSpace:
+    parts = kept_arrays(f"flux space {prior} {network.fingerprint}", lambda: _parts(network, prior))
+    free = tuple(network.reaction_names[i] for i in parts.pop("free"))
+    return FluxSpace(network=network, free=free, exchange_scale=exchange_coordinate(network), **parts)
+
+
+def _parts(network: Network, prior: str) -> dict[str, np.ndarray]:
+    """Return what linear programs and draws find out; a minute for a whole body."""
     origin, basis, free = free_basis(network)
     walls, offsets = half_spaces(network, origin, basis)
     matrix, offset = _least_squares_prior(network, prior, origin, basis)
@@ -117,19 +125,17 @@ def _flux_space(network: Network, prior: str) -> FluxSpace:
     projection = np.zeros((len(free), len(origin)))
     projection[:, free] = np.linalg.inv(chart)
     walls, offsets = unit_rows(walls @ chart, offsets - walls @ centre)
-    return FluxSpace(
-        network=network,
-        free=tuple(network.reaction_names[i] for i in free),
-        origin=origin + basis @ centre,
-        basis=basis @ chart,
-        projection=projection,
-        walls=walls,
-        offsets=offsets,
-        prior_matrix=matrix @ chart,
-        prior_offset=offset - matrix @ centre,
-        starts=starts,
-        exchange_scale=exchange_coordinate(network),
-    )
+    return {
+        "free": np.asarray(free),
+        "origin": origin + basis @ centre,
+        "basis": basis @ chart,
+        "projection": projection,
+        "walls": walls,
+        "offsets": offsets,
+        "prior_matrix": matrix @ chart,
+        "prior_offset": offset - matrix @ centre,
+        "starts": starts,
+    }
 
 
 def _least_squares_prior(

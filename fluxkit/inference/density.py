@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from fluxkit.emu import Program, simulate_mids
+from fluxkit.emu import Program
 from fluxkit.fluxes import FluxSpace
 from fluxkit.inference.rate_term import RateTerm
 from fluxkit.labeling import MeasurementModel
@@ -189,12 +189,9 @@ class FluxDensity:
     def prediction(self, points: np.ndarray) -> np.ndarray:
         """Return predicted measurements, shape ``(n, experiment, isotopologue)``; NaN where nothing is measured."""
         state = self._state(points)
-        if not self.censored.any():  # what is measured and how far off it is: no second program needs to be made
-            predicted = np.full((len(points), self.measured.size), np.nan)
-            residual = self.likelihood.residuals(state.fluxes, state.weights)
-            predicted[:, self.known] = self._expected + residual * self.sd.ravel()[self.known]
-            return predicted.reshape(len(points), *self.measured.shape)
-        return self.measurement.predict(simulate_mids(self.program, state.fluxes), state.weights)
+        predicted = np.full((len(points), self.measured.size), np.nan)
+        predicted[:, self.known] = self.likelihood.prediction(state.fluxes, state.weights)
+        return predicted.reshape(len(points), *self.measured.shape)
 
     def residuals_with_jacobian(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return residuals ``(n, datum)`` and their exact Jacobian ``(n, datum, parameter)``.

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from fluxkit import __version__
-from fluxkit.emu import simulate_mids
 from fluxkit.fluxes import directed_fluxes
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
@@ -128,9 +127,7 @@ def _predictions(
     fitted = np.empty((len(fluxes), len(density.known)))
     for i in range(0, len(fluxes), _BATCH):
         part = slice(i, i + _BATCH)
-        mids = simulate_mids(density.program, fluxes[part])
-        predicted = density.measurement.predict(mids, weights[part])
-        fitted[part] = predicted.reshape(len(predicted), -1)[:, density.known]
+        fitted[part] = density.likelihood.prediction(fluxes[part], weights[part])
     sd = density.sd.ravel()[density.known]
     expected = np.where(density.censored, density.limit.ravel()[density.known], density.measured.ravel()[density.known])
     residual = (fitted - expected) / sd

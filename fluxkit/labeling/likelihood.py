@@ -62,7 +62,9 @@ class LikelihoodTapes:
         return TapeBuilder((*counts, 2 * len(self._known)))
 
     def _write_residuals(self, builder: TapeBuilder) -> list[Slot]:
-        predicted = write_prediction(builder, self._measurement, self._program.write(builder))
+        first = self._measurement.mixing.n_weights
+        strengths = {each: builder.input(WEIGHTS, first + i) for i, each in enumerate(self._measurement.strengths)}
+        predicted = write_prediction(builder, self._measurement, self._program.write(builder, strengths))
         count = len(self._known)
         residuals = []
         for d, position in enumerate(self._known.tolist()):
@@ -131,6 +133,23 @@ class Likelihood:
         """
         return self._run(self._tapes.residuals, fluxes, weights)[0]
 
+    def prediction(self, fluxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the prediction of each datum, shape ``(state, datum)``.
+
+        Parameters
+        ----------
+        fluxes, weights : numpy.ndarray
+            As in :meth:`residuals`.
+
+        Raises
+        ------
+        FluxError
+            As in :meth:`residuals`.
+        """
+        count = self._shared[1].shape[1] // 2
+        plain = np.concatenate([np.zeros(count), np.ones(count)])[None]  # the residual from zero, in units of one
+        return self._run(self._tapes.residuals, fluxes, weights, data=plain)[0]
+
     def log_likelihood(self, fluxes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return minus half the sum of squares ``(state,)``, and its gradients by fluxes and by weights.
 
@@ -192,13 +211,15 @@ class Likelihood:
         wanted = [(tapes.residuals, "float64", None), (tapes.tangent, "float64", None), (tapes.gradient, dtype, lanes)]
         Thread(target=lambda: [kernel(*each) for each in wanted], daemon=True).start()
 
-    def inputs(self, fluxes: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
-        """Return the input arrays of the programs for arrays of fluxes and weights."""
-        inputs, data = self._shared
-        return [fluxes, inputs, weights, data]
+    def inputs(self, fluxes: np.ndarray, weights: np.ndarray, data: np.ndarray | None = None) -> list[np.ndarray]:
+        """Return the input arrays of the programs for arrays of fluxes and weights, with these or other data."""
+        inputs, own = self._shared
+        return [fluxes, inputs, weights, own if data is None else data]
 
-    def _run(self, tape: Tape, fluxes: np.ndarray, weights: np.ndarray, *extra: np.ndarray) -> list[np.ndarray]:
-        arrays = [np.ascontiguousarray(each) for each in (*self.inputs(fluxes, weights), *extra)]
+    def _run(
+        self, tape: Tape, fluxes: np.ndarray, weights: np.ndarray, *extra: np.ndarray, data: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        arrays = [np.ascontiguousarray(each) for each in (*self.inputs(fluxes, weights, data), *extra)]
         outputs, good = run_tape(tape, arrays, len(arrays[-1] if extra else fluxes))
         if not good:
             raise refuse(self.program, fluxes)
@@ -225,7 +246,9 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
     one = builder.constant(1.0)
     width = measurement.measured.shape[1]
     predicted: dict[int, Slot] = {}
-    pools = ((measurement.mixing.constant != 0) | (measurement.mixing.sign != 0)).sum(axis=0)
+    mixing = measurement.mixing
+    pools = ((mixing.constant != 0) | (mixing.sign != 0)).sum(axis=0)
+    rest = (mixing.rest_constant != 0) | (mixing.rest_sign != 0)
     ends = [*measurement.mixing.starts[1:].tolist(), len(measurement.place)]
     for experiment in range(len(measurement.keep)):
         own = mids[experiment * measurement.n_values :][: measurement.n_values]
@@ -240,7 +263,7 @@ def write_prediction(builder: TapeBuilder, measurement: MeasurementModel, mids: 
                         seen[i] = builder.multiply_add(seen[i], builder.constant(abundance[i, k]), mixed[k])
             # what is seen of one whole pool sums to one already, or to zero where nothing supplies it
             whole = keep.all() and np.allclose(abundance.sum(axis=0), 1, rtol=0, atol=1e-14)
-            if pools[mixture] > 1 or mixture in measurement.mixing.diluted or not whole:
+            if pools[mixture] > 1 or mixture in measurement.mixing.diluted or rest[mixture] or not whole:
                 total: Slot = None
                 for slot in seen:
                     total = builder.multiply_add(total, slot, one)
@@ -272,13 +295,11 @@ def write_mixture(builder: TapeBuilder, mixing: Mixing, exact: list[Slot], mixtu
     list of Slot
         One for each mixture value.
     """
-    mixed: list[Slot] = [None] * len(values)
+    own = (mixing.rest_constant[mixture], mixing.rest_sign[mixture], mixing.rest_weight[mixture])
+    mixed: list[Slot] = [_write_share(builder, *own), *[None] * (len(values) - 1)]
     for p in range(len(mixing.sources)):
-        constant, sign = float(mixing.constant[p, mixture]), float(mixing.sign[p, mixture])
-        share: Slot = builder.constant(constant) if constant else None
-        if sign:
-            weight = builder.input(WEIGHTS, int(mixing.weight[p, mixture]))
-            share = builder.multiply_add(share, builder.constant(sign), weight)
+        own = (mixing.constant[p, mixture], mixing.sign[p, mixture], mixing.weight[p, mixture])
+        share = _write_share(builder, *own)
         for k, value in enumerate(values):
             mixed[k] = builder.multiply_add(mixed[k], share, exact[int(mixing.sources[p, value])])
     diluted = mixing.diluted.tolist()
@@ -287,3 +308,10 @@ def write_mixture(builder: TapeBuilder, mixing: Mixing, exact: list[Slot], mixtu
         mixed = [builder.multiply_subtract(slot, share, slot) for slot in mixed]
         mixed[0] = builder.multiply_add(mixed[0], share, builder.constant(1.0))
     return mixed
+
+
+def _write_share(builder: TapeBuilder, constant: float, slope: float, weight: int) -> Slot:
+    share: Slot = builder.constant(float(constant)) if constant else None
+    if slope:
+        share = builder.multiply_add(share, builder.constant(float(slope)), builder.input(WEIGHTS, int(weight)))
+    return share

@@ -32,6 +32,8 @@ class ResolvedMeasurement:
         Whether an unlabeled pool may dilute the mixture.
     formula : str or None
         Elemental formula that the observation table states.
+    unlabeled : tuple of PoolShare
+        Shares of a pool without label.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ResolvedMeasurement:
     shares: tuple[PoolShare, ...]
     diluted: bool = False
     formula: str | None = None
+    unlabeled: tuple[PoolShare, ...] = ()
 
     @property
     def size(self) -> int:
@@ -85,7 +88,9 @@ def resolve_measurement(name: str, network: Network, elements: str = "C") -> Res
     if entry is None:
         try:
             fragment = parse_fragment(name, network, elements)
-        except UnknownNameError:
+        except (UnknownNameError, LabelingError) as error:
+            if isinstance(error, LabelingError) and set(name) & set(":["):
+                raise  # a fragment is meant
             hint = suggest(name, (*network.observations, *network.metabolites))
             raise UnknownNameError(
                 f"network {network.name!r} has no observation and no metabolite {name!r}. {hint}"
@@ -95,7 +100,7 @@ def resolve_measurement(name: str, network: Network, elements: str = "C") -> Res
     if len({(each.size, each.resolved and each.isotopologues) for each in fragments}) > 1:
         sizes = ", ".join(f"{each.name} has {each.size}" for each in fragments)
         raise LabelingError(f"observation {name!r} mixes pools of different size: {sizes} atoms of {elements}.")
-    return ResolvedMeasurement(name, fragments, entry.pools, entry.diluted, entry.formula)
+    return ResolvedMeasurement(name, fragments, entry.pools, entry.diluted, entry.formula, entry.unlabeled)
 
 
 def _observation(name: str, network: Network) -> Observation | None:

@@ -1,6 +1,7 @@
 """Names and formulas of a measured table against those of a network."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fluxkit.errors import LabelingError, UnknownNameError
 from fluxkit.labeling.isotopologues import place_of
@@ -9,6 +10,28 @@ from fluxkit.labeling.measured_values import MeasuredValue
 from fluxkit.labeling.natural_abundance import parse_formula
 from fluxkit.labeling.table_rows import RowTable
 from fluxkit.networks import Network
+
+
+def join_tissues(
+    table: RowTable, values: list[MeasuredValue], network: Network
+) -> tuple[RowTable, list[MeasuredValue]]:
+    """Join tissue and metabolite where the network is a body that observes ``liver glucose``.
+
+    All tissues of an animal are then one sample. For other networks a tissue stays what tells samples apart.
+
+    Parameters
+    ----------
+    table : RowTable
+        The table of the values.
+    values : list of MeasuredValue
+    network : Network
+    """
+    joined = {each.row: each.of_body() for each in values}
+    known = {each.lower() for each in network.observations}
+    if not any(each.known["tissue"] and joined[each.row].name.lower() in known for each in values):
+        return table, values
+    columns = tuple(each for each in table.columns if each != "tissue")
+    return replace(table, columns=columns), list(joined.values())
 
 
 def resolve_names(

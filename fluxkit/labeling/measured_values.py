@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -65,8 +65,17 @@ class MeasuredValue:
     def record(self) -> dict[str, str]:
         """Return the texts that a mask compares."""
         texts = {column: self.known.get(column, "") for column in _NAMING}
-        own = {"sample": self.sample, "experiment": self.experiment, "metabolite": self.name}
+        own = {"sample": self.sample, "experiment": self.experiment, "metabolite": self.known["metabolite"]}
         return texts | own | {"mass_shift": str(self.shift), "isotopes": self.isotopes}
+
+    def of_body(self) -> "MeasuredValue":
+        """Return the value of a body, ``"liver glucose"``: its tissue is a part of the sample, not a sample."""
+        if not self.known["tissue"]:
+            return self
+        sample = self.sample
+        if sample == _sample_name(self.known, _NAMING):
+            sample = _sample_name(self.known, [each for each in _NAMING if each != "tissue"])
+        return replace(self, name=f"{self.known['tissue']} {self.name}", sample=sample)
 
     def label(self) -> str:
         """Say which value this is."""
@@ -130,10 +139,14 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
     if kind == "fraction":
         _check_fraction(value, sd, place)
     step = 10.0 ** int(Decimal(row.text(kind)).as_tuple().exponent) if math.isfinite(value) else math.nan
-    known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "formula")}
+    known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "metabolite", "formula")}
     drawn = f"draw {row.text('draw')}" if row.text("draw") else ""
-    sample = row.text("sample") or drawn or " ".join(known[each] for each in _NAMING if known[each])
+    sample = row.text("sample") or drawn or _sample_name(known, _NAMING)
     return MeasuredValue(row.number, sample, "", name, shift, value, sd, step, known, heavy)
+
+
+def _sample_name(known: Mapping[str, str], columns: Sequence[str]) -> str:
+    return " ".join(known[each] for each in columns if known[each])
 
 
 def _isotopologue(table: RowTable, row: Row, name: str) -> tuple[int, dict[str, int] | None]:

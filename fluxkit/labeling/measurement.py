@@ -26,7 +26,7 @@ class MeasurementModel:
     fragments : tuple of Fragment
         What to ask from the simulator. Its values are flat, V of all isotopologues in this order.
     weight_names : tuple of str
-        Unknowns in [0, 1]: shares of mixtures (``w3``), then ``dilution of ...``.
+        Unknowns in [0, 1]: shares of mixtures (``w3``), then ``dilution of ...``, then ``labeled part of ...``.
     measured : ndarray of bool, shape (experiment, isotopologue)
         What the dataset measures and the model predicts; the rest is NaN in a prediction.
     mixing : Mixing
@@ -39,6 +39,8 @@ class MeasurementModel:
         Isotopologue of each mixture value.
     notes : tuple of str
         What was left out, and why.
+    strengths : tuple of (int, str)
+        Experiment and input pool of which an unknown part is labeled, in the order of the last weights.
     """
 
     fragments: tuple[Fragment, ...]
@@ -49,12 +51,13 @@ class MeasurementModel:
     keep: np.ndarray
     place: np.ndarray
     notes: tuple[str, ...] = ()
+    strengths: tuple[tuple[int, str], ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """Fingerprint of the content: models of other data of the same layout are equal."""
-        sha = hashlib.sha256(repr((self.fragments, self.weight_names, self.mixing.n_weights)).encode())
-        mixing = (getattr(self.mixing, each.name) for each in fields(self.mixing))
+        sha = hashlib.sha256(repr((self.fragments, self.weight_names, self.strengths)).encode())
+        mixing = [getattr(self.mixing, each.name) for each in fields(self.mixing)]
         for array in (self.measured, self.abundance, self.keep, self.place, *mixing):
             sha.update(repr(np.shape(array)).encode() + np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
@@ -82,7 +85,7 @@ class MeasurementModel:
         Parameters
         ----------
         mids : ndarray of shape (n, experiment, V)
-            Simulated MIDs of :attr:`fragments`.
+            Simulated MIDs of :attr:`fragments`, at the labeled parts that hold.
         weights : ndarray of shape (n, weight)
             In the order of :attr:`weight_names`, each in [0, 1].
 
@@ -165,12 +168,30 @@ def measurement_model(network: Network, labeling: xr.Dataset) -> MeasurementMode
     if not resolved:
         raise LabelingError("no measured fragment is left to predict; only external pools, or nothing, are measured.")
     mixing, fragments, weight_names = build_mixing(resolved)
+    strengths = _strengths(labeling, network)
     where = {key: i for i, key in enumerate(zip(names, shifts, texts, strict=True))}
     values = [(each.name, *isotopologue) for each in resolved for isotopologue in each.isotopologues]
     place = np.array([where.get(key, 0) for key in values])
     keep = measured[:, place] & np.array([key in where for key in values])
     abundance = _abundance(resolved, labeling)
-    return MeasurementModel(fragments, weight_names, measured, mixing, abundance, keep, place, tuple(notes))
+    return MeasurementModel(
+        fragments=fragments,
+        weight_names=(*weight_names, *(f"labeled part of {pool} in {name}" for _, name, pool in strengths)),
+        measured=measured,
+        mixing=mixing,
+        abundance=abundance,
+        keep=keep,
+        place=place,
+        notes=tuple(notes),
+        strengths=tuple((index, pool) for index, _, pool in strengths),
+    )
+
+
+def _strengths(labeling: xr.Dataset, network: Network) -> list[tuple[int, str, str]]:
+    """Return index and name of the experiment, and the input pool, wherever an unknown part of the pool is labeled."""
+    texts = json.loads(labeling.attrs["tracers"])
+    found = ((i, name, parse_tracers(text, network)) for i, (name, text) in enumerate(texts.items()))
+    return [(i, name, pool) for i, name, tracers in found for pool in tracers.labeled_pools if pool in tracers.unknown]
 
 
 def _measured(labeling: xr.Dataset) -> np.ndarray:

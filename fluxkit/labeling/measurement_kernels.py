@@ -9,10 +9,16 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")  # a call would cost a third of the time
-def _observe(mids, weights, sources, constant, sign, weight, dilution, abundance, keep, f, start, size, mixed, seen):
+def _observe(
+    mids, weights, sources, constant, sign, weight, rest, slope, which, dilution, abundance, keep, f, start, size,
+    mixed, seen,
+):  # fmt: skip
     """Observe mixture f: fill ``mixed`` before dilution and ``seen`` with what is kept; return the sum of that."""
     for k in range(size):
         mixed[k] = 0.0
+    mixed[0] = rest[f]
+    if slope[f] != 0.0:
+        mixed[0] += slope[f] * weights[which[f]]
     for p in range(sources.shape[0]):
         share = constant[p, f]
         if sign[p, f] != 0.0:
@@ -35,7 +41,10 @@ def _observe(mids, weights, sources, constant, sign, weight, dilution, abundance
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def predict(mids, weights, sources, constant, sign, weight, dilution, starts, abundance, keep, place, result):
+def predict(
+    mids, weights, sources, constant, sign, weight, rest, slope, which, dilution, starts, abundance, keep, place,
+    result,
+):  # fmt: skip
     """Fill ``result`` (n, experiment, isotopologue) where something is measured; leave the rest."""
     mixed, seen = np.empty(abundance.shape[1]), np.empty(abundance.shape[1])
     for n in range(mids.shape[0]):
@@ -43,8 +52,8 @@ def predict(mids, weights, sources, constant, sign, weight, dilution, starts, ab
             for f in range(starts.shape[0] - 1):
                 start, size = starts[f], starts[f + 1] - starts[f]
                 total = _observe(
-                    mids[n, e], weights[n], sources, constant, sign, weight, dilution, abundance, keep[e],
-                    f, start, size, mixed, seen,
+                    mids[n, e], weights[n], sources, constant, sign, weight, rest, slope, which, dilution, abundance,
+                    keep[e], f, start, size, mixed, seen,
                 )  # fmt: skip
                 for i in range(size):
                     if keep[e, start + i]:

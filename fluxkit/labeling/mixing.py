@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from fluxkit.labeling.meaning import ResolvedMeasurement
-from fluxkit.networks import Fragment
+from fluxkit.networks import Fragment, PoolShare
 
-Layout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Layout = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,10 @@ class Mixing:
         Share of a pool = ``constant + sign * weight``.
     weight : ndarray of int, shape (P, mixture)
         Which weight; any where the sign is 0.
+    rest_constant, rest_sign : ndarray of shape (mixture,)
+        Share of a pool without label = ``rest_constant + rest_sign * weight``.
+    rest_weight : ndarray of int, shape (mixture,)
+        Which weight; any where the sign is 0.
     diluted : ndarray of int, shape (diluted,)
         The mixtures that are diluted; their weights are the last ones, in this order.
     starts : ndarray of int, shape (mixture,)
@@ -41,6 +45,9 @@ class Mixing:
     constant: np.ndarray
     sign: np.ndarray
     weight: np.ndarray
+    rest_constant: np.ndarray
+    rest_sign: np.ndarray
+    rest_weight: np.ndarray
     diluted: np.ndarray
     starts: np.ndarray
     owner: np.ndarray
@@ -50,14 +57,16 @@ class Mixing:
     def arrays(self) -> Layout:
         """The layout as compiled code reads it.
 
-        First source value of each pool, constant, sign and weight, each ``(P, mixture)``; the weight that
-        dilutes each mixture, -1 for none; the first value of each mixture, with the end.
+        First source value of each pool, constant, sign and weight, each ``(P, mixture)``; constant, sign and weight
+        of what is without label; the weight that dilutes each mixture, -1 for none; the first value of each mixture,
+        with the end.
         """
         dilution = np.full(len(self.starts), -1)
         dilution[self.diluted] = self.n_weights - self.diluted.size + np.arange(self.diluted.size)
         starts = np.append(self.starts, len(self.owner))
         first = np.ascontiguousarray(self.sources[:, self.starts])
-        return first, self.constant, self.sign, self.weight, dilution, starts
+        rest = (self.rest_constant, self.rest_sign, self.rest_weight)
+        return first, self.constant, self.sign, self.weight, *rest, dilution, starts
 
     def mix(self, mids: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Mix the pools, then dilute.
@@ -79,6 +88,10 @@ class Mixing:
         mixed = np.zeros((*mids.shape[:2], len(self.owner)))
         for p, values in enumerate(self.sources):
             mixed += np.take(mids, values, axis=-1) * shares[:, p]
+        rest = np.broadcast_to(self.rest_constant, (len(weights), len(self.starts)))
+        if self.n_weights:
+            rest = rest + self.rest_sign * weights[:, self.rest_weight]
+        mixed[..., self.starts] += rest[:, None]
         if self.diluted.size:
             part = np.zeros((len(mids), 1, len(self.starts)))
             part[:, 0, self.diluted] = weights[:, self.n_weights - self.diluted.size :]
@@ -112,7 +125,7 @@ def build_mixing(
     counts = [len(each.isotopologues) for each in fragments.values()]
     ends = np.cumsum(counts).tolist()
     first = {key: end - count for key, end, count in zip(fragments, ends, counts, strict=True)}
-    named = dict.fromkeys(s.weight for m in mixtures for s in m.shares if s.weight is not None)
+    named = dict.fromkeys(s.weight for m in mixtures for s in (*m.shares, *m.unlabeled) if s.weight is not None)
     diluted = [i for i, mixture in enumerate(mixtures) if mixture.diluted]
     names = (*named, *(f"dilution of {mixtures[i].name}" for i in diluted))
     sizes = [len(mixture.isotopologues) for mixture in mixtures]
@@ -120,6 +133,8 @@ def build_mixing(
     sources = np.zeros((depth, sum(sizes)), dtype=int)
     constant, sign = np.zeros((depth, len(mixtures))), np.zeros((depth, len(mixtures)))
     weight = np.zeros((depth, len(mixtures)), dtype=int)
+    rest_constant, rest_sign = np.zeros(len(mixtures)), np.zeros(len(mixtures))
+    rest_weight = np.zeros(len(mixtures), dtype=int)
     starts = np.cumsum([0, *sizes[:-1]])
     for i, mixture in enumerate(mixtures):
         for p in range(depth):
@@ -127,13 +142,32 @@ def build_mixing(
             begin = first[pool.metabolite, pool.atoms, pool.resolved]
             sources[p, starts[i] : starts[i] + sizes[i]] = np.arange(begin, begin + sizes[i])
         for p, share in enumerate(mixture.shares):
-            constant[p, i] = share.constant
-            if share.weight is not None:
-                if share.complement:
-                    sign[p, i] = -share.constant
-                else:
-                    constant[p, i], sign[p, i] = 0.0, share.constant
-                weight[p, i] = names.index(share.weight)
+            constant[p, i], sign[p, i], weight[p, i] = _affine(share, names)
+        for share in mixture.unlabeled:
+            own, slope, which = _affine(share, names)
+            rest_constant[i] += own
+            rest_sign[i] += slope
+            rest_weight[i] = which if slope else rest_weight[i]
     owner = np.repeat(np.arange(len(mixtures)), sizes)
-    mixing = Mixing(sources, constant, sign, weight, np.array(diluted, dtype=int), starts, owner, len(names))
+    mixing = Mixing(
+        sources=sources,
+        constant=constant,
+        sign=sign,
+        weight=weight,
+        rest_constant=rest_constant,
+        rest_sign=rest_sign,
+        rest_weight=rest_weight,
+        diluted=np.array(diluted, dtype=int),
+        starts=starts,
+        owner=owner,
+        n_weights=len(names),
+    )
     return mixing, tuple(fragments.values()), names
+
+
+def _affine(share: PoolShare, names: Sequence[str]) -> tuple[float, float, int]:
+    """Return constant, slope and weight of a share."""
+    if share.weight is None:
+        return share.constant, 0.0, 0
+    which = names.index(share.weight)
+    return (share.constant, -share.constant, which) if share.complement else (0.0, share.constant, which)

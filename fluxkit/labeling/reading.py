@@ -11,7 +11,7 @@ from fluxkit.errors import LabelingError
 from fluxkit.labeling.dataset import labeling_dataset
 from fluxkit.labeling.masks import masked, read_masks
 from fluxkit.labeling.measured_grid import MeasuredGrid
-from fluxkit.labeling.measured_names import check_formulas, resolve_names
+from fluxkit.labeling.measured_names import check_formulas, join_tissues, resolve_names
 from fluxkit.labeling.measured_values import MeasuredValue, read_values
 from fluxkit.labeling.natural_abundance import parse_elements
 from fluxkit.labeling.noise import NoiseModel
@@ -43,6 +43,9 @@ def read_labeling(
     Where the instrument tells isotopes of different elements apart, a column ``isotopes`` (or ``mass_shift`` itself)
     says ``13C2 15N1``, and the metabolite is read as a fragment ``glutamate:C+N``; an element that is not named there
     has no heavy atom. Metabolites that are seen by their mass may stand in the same table.
+
+    A network of a body observes ``liver glucose``: there the columns ``tissue`` and ``metabolite`` name a measurement
+    together, and all tissues of an animal are one sample. Elsewhere a tissue is what tells samples apart.
 
     Every fragment is renormalised over the mass shifts that are kept, and the measurement model does the same
     to what it predicts. A fragment that is zero at every mass shift of a sample was not detected, so it is
@@ -98,6 +101,7 @@ def read_labeling(
     network = load_network(network) if isinstance(network, str) else network
     table = read_rows(path, sheet)
     values, kind = read_values(table)
+    table, values = join_tissues(table, values, network)
     experiments, values = _experiments(table, values, tracers, network)
     elements = labeled_elements(experiments.values()) or "C"
     resolved, renamed, notes = resolve_names(table, values, network, elements, drop=unknown == "drop")

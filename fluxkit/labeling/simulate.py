@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.emu import simulate_mids
-from fluxkit.errors import LabelingError, UnknownNameError, suggest
+from fluxkit.errors import LabelingError, TracerError, UnknownNameError, suggest
 from fluxkit.fluxes import as_flux_dataset, directed_fluxes
 from fluxkit.labeling.dataset import labeling_dataset
 from fluxkit.labeling.isotopologues import isotope_texts
@@ -82,6 +82,11 @@ def simulate(
         )
     states = as_flux_dataset(network, fluxes, exchange)
     experiments = normalise_experiments(tracers, network)
+    for name, each in experiments.items():
+        if each.unknown:
+            raise TracerError(
+                f"experiment {name!r}: {each.text!r} leaves a percentage open; a simulation needs a number."
+            )
     elements = labeled_elements(experiments.values()) or "C"
     names = _names(network, fragments, elements)
     frame = _frame(network, names, elements, experiments, purity, natural_abundance)

@@ -32,10 +32,14 @@ class Tracers:
         and the heavy atoms as a frozenset of (element, zero-based position). The rest of a pool is unlabeled.
     text : str
         The canonical text; it reads back as the same tracers.
+    unknown : frozenset of str
+        Input pools of which an unknown part carries the label, ``?%``: the rate of an infusion that differs between
+        experiments that otherwise share one flux state. Their stated fractions are those of the tracer itself.
     """
 
     pools: Mapping[str, Mixture]
     text: str
+    unknown: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for pool, mixture in self.pools.items():
@@ -45,7 +49,7 @@ class Tracers:
         object.__setattr__(self, "pools", MappingProxyType(dict(self.pools)))
 
     def __reduce__(self):
-        return (Tracers, (dict(self.pools), self.text))
+        return (Tracers, (dict(self.pools), self.text, self.unknown))
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -86,7 +90,7 @@ def parse_tracers(text: str, network: Network, atom_names: AtomNames | None = No
         ``"Glc_x: 80% [1,2-13C2] + 20% [U-13C6]; Gln_x: 100% [U-13C5,15N2]"``: percent of the molecules of
         each input pool, the rest unlabeled; a single label without percentage means 100 %. Positions count
         the atoms of an element as the network lists them. Common names work where they mean one input pool:
-        ``"100% [U-13C6]glucose"``.
+        ``"100% [U-13C6]glucose"``. ``"Glc_inf_x: ?% [U-13C6]"`` leaves the labeled part of a pool to be found.
     network : Network
         Network whose input pools are labeled.
     atom_names : mapping, optional
@@ -105,29 +109,38 @@ def parse_tracers(text: str, network: Network, atom_names: AtomNames | None = No
     if not isinstance(text, str):
         raise TracerError(f"tracers are written as text, not {type(text).__name__}; {_EXAMPLE}.")
     pools: dict[str, Mixture] = {}
+    unknown = set()
     for entry in filter(None, (each.strip() for each in text.split(";"))):
-        pool, mixture = _read_entry(entry, network, atom_names)
+        pool, mixture, is_unknown = _read_entry(entry, network, atom_names)
+        if is_unknown:
+            unknown.add(pool)
         if pool in pools:
             raise TracerError(f"tracers {text!r}: pool {pool} comes twice; join its labels with '+'.")
         pools[pool] = mixture
     if not pools:
         raise TracerError(f"tracers {text!r} name no pool; {_EXAMPLE}.")
     ordered = {pool: pools[pool] for pool in network.inputs if pool in pools}
-    return Tracers(ordered, "; ".join(_format_entry(p, m, network) for p, m in ordered.items()))
+    entries = (_format_entry(pool, mixture, network, pool in unknown) for pool, mixture in ordered.items())
+    return Tracers(ordered, "; ".join(entries), frozenset(unknown))
 
 
-def _read_entry(entry: str, network: Network, atom_names: AtomNames | None) -> tuple[str, Mixture]:
+def _read_entry(entry: str, network: Network, atom_names: AtomNames | None) -> tuple[str, Mixture, bool]:
     where = f"tracer {entry!r}"
     prefix, colon, body = entry.rpartition(":")
     pool = resolve_input(prefix.strip(), network, where) if colon else None
     terms = [_TERM.fullmatch(each.strip()) for each in body.split("+")]
+    unknown = any(term is not None and (term["percent"] or "").strip() == "?" for term in terms)
+    if unknown and len(terms) > 1:
+        raise TracerError(
+            f"{where}: an unknown part '?%' must be the only label of its pool; give the mixture as numbers."
+        )
     mixture: dict[frozenset[Atom], float] = {}
     total = 0.0
     for term in terms:
         if term is None:
             raise TracerError(f"{where} cannot be read; {_EXAMPLE}.")
         pool = _pool_of_term(term["name"].strip(), pool, network, where)
-        fraction = _fraction(term["percent"], len(terms), where)
+        fraction = 1.0 if unknown else _fraction(term["percent"], len(terms), where)
         total += fraction
         if term["label"] is None:
             continue
@@ -137,7 +150,7 @@ def _read_entry(entry: str, network: Network, atom_names: AtomNames | None) -> t
         mixture[atoms] = fraction
     if total > 1 + _TOLERANCE:
         raise TracerError(f"{where}: the percentages sum to {100 * total:g} %, above 100 %. Lower one of them.")
-    return str(pool), tuple((fraction, atoms) for atoms, fraction in mixture.items())
+    return str(pool), tuple((fraction, atoms) for atoms, fraction in mixture.items()), unknown
 
 
 def _pool_of_term(name: str, pool: str | None, network: Network, where: str) -> str:
@@ -160,16 +173,17 @@ def _fraction(percent: str | None, n_terms: int, where: str) -> float:
         value = float(percent)
     except ValueError:
         raise TracerError(
-            f"{where}: cannot read the percentage {percent.strip()!r}; write a number such as 80 or 12.5."
+            f"{where}: cannot read the percentage {percent.strip()!r}; write a number such as 80 or 12.5, or ? where it "
+            "is to be found."
         ) from None
     if not 0 <= value <= 100:
         raise TracerError(f"{where}: {percent.strip()} % is not between 0 and 100 % of the molecules.")
     return value / 100
 
 
-def _format_entry(pool: str, mixture: Mixture, network: Network) -> str:
+def _format_entry(pool: str, mixture: Mixture, network: Network, unknown: bool) -> str:
     counts = network.atom_counts[pool]
-    terms = [f"{_percent(fraction)}% {format_label(atoms, counts)}" for fraction, atoms in mixture]
+    terms = [f"{'?' if unknown else _percent(part)}% {format_label(atoms, counts)}" for part, atoms in mixture]
     return f"{pool}: {' + '.join(terms) or '100% unlabeled'}"
 
 

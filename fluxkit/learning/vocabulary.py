@@ -173,7 +173,7 @@ def _meaning(measurement: ResolvedMeasurement) -> tuple:
         (f.metabolite, f.atoms, f.resolved, s.constant, s.weight, s.complement)
         for f, s in zip(measurement.fragments, measurement.shares, strict=True)
     )
-    return pools, measurement.diluted
+    return pools, measurement.diluted, measurement.unlabeled
 
 
 def build_vocabulary(network: Network, tracers: Sequence[str] | None = None) -> Vocabulary:

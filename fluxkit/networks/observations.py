@@ -7,6 +7,9 @@ from types import MappingProxyType
 
 from fluxkit.errors import LabelingError, UnknownNameError, suggest
 
+UNLABELED = "unlabeled"
+"""What a mixture calls a pool without label that no reaction of the network touches."""
+
 
 @dataclass(frozen=True)
 class PoolShare:
@@ -52,6 +55,9 @@ class Observation:
         Typical standard deviation of a MID value, for simulated experiments.
     note : str
         Remarks and sources.
+    unlabeled : tuple of PoolShare
+        Shares of a pool without label in the mixture: fixed carbon that breath does not see, urine from before the
+        infusion.
     """
 
     name: str
@@ -60,11 +66,13 @@ class Observation:
     diluted: bool = False
     sd: float | None = None
     note: str = ""
+    unlabeled: tuple[PoolShare, ...] = ()
 
     @property
     def weights(self) -> tuple[str, ...]:
         """Names of the unknown weights, each once."""
-        return tuple(dict.fromkeys(each.weight for each in self.pools if each.weight is not None))
+        shares = (*self.pools, *self.unlabeled)
+        return tuple(dict.fromkeys(each.weight for each in shares if each.weight is not None))
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,8 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     text : str
         Pools separated by ``;``, each ``fragment:share``; a share is a number, a name of an unknown weight in
         [0, 1], one minus that name, or a constant part of these: ``"Lac.K:0.95*(1-w);Lac.K2:0.95*w;Lac.P:0.05"``.
+        A pool may have several shares (``Lac.L:0.92;Lac.L:0.06*(1-b);Lac.P:0.02;Lac.P:0.06*b``: 2 to 8 % blood), and
+        ``unlabeled`` stands for a pool without label.
     where : str
         The place of the text, for messages.
 

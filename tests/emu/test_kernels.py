@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fluxkit.emu import Program, build_program, cache, compiler, decompose, kernel, kernels, pull_back, simulate_mids
+from fluxkit import cache
+from fluxkit.emu import Program, build_program, compiler, decompose, kernel, kernels, pull_back, simulate_mids
 from fluxkit.networks import load_network, parse_fragment
 from tests.emu.random_networks import input_mids
 
@@ -161,7 +162,7 @@ needs_owners = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have
 def test_a_folder_that_others_can_write_to_is_not_used(folder, mode):
     folder.mkdir(parents=True)
     folder.chmod(mode)
-    assert cache.cache_folder() is None
+    assert cache.cache_folder("programs") is None
     np.testing.assert_array_equal(simulate_mids(program(), FLUXES), EXPECTED)
     assert not contents(folder)
 
@@ -172,7 +173,7 @@ def test_a_folder_of_somebody_else_is_not_used(folder, monkeypatch):
     kept = contents(folder)
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    assert cache.cache_folder() is None
+    assert cache.cache_folder("programs") is None
     np.testing.assert_array_equal(simulate_mids(program(names=("D",)), FLUXES), EXPECTED[..., :4])
     assert contents(folder) == kept
 
@@ -192,14 +193,14 @@ def test_a_file_that_others_can_write_to_is_replaced(folder, monkeypatch):
 
 @needs_owners
 def test_the_folder_is_made_for_its_owner_alone(folder):
-    assert cache.cache_folder() == folder
+    assert cache.cache_folder("programs") == folder
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_cannot_be_made_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FLUXKIT_CACHE", str(tmp_path / "file" / "cache"))
-    assert cache.cache_folder() is None
+    assert cache.cache_folder("programs") is None
     assert kernel(program().tape, "float64") is not None
     np.testing.assert_array_equal(simulate_mids(program(), FLUXES), EXPECTED)
 
@@ -212,7 +213,7 @@ def test_a_user_without_a_home_has_compiled_programs_all_the_same(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", no_home)
-    assert cache.cache_folder() is None
+    assert cache.cache_folder("programs") is None
     assert kernel(program().tape, "float64") is not None
 
 
@@ -228,7 +229,7 @@ def test_a_folder_that_cannot_be_written_to_is_done_without(folder, monkeypatch,
 def test_the_cache_of_the_user_is_the_default(tmp_path, monkeypatch):
     monkeypatch.delenv("FLUXKIT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / "fluxkit" / "programs"
+    assert cache.cache_folder("programs") == tmp_path / "fluxkit" / "programs"
 
 
 def both_engines_agree(dtype: str) -> None:

@@ -78,7 +78,7 @@ def test_a_forked_child_of_a_process_with_threads_simulates_the_same_with_thread
 @needs_fork
 @pytest.mark.parametrize(
     ("name", "wait"),
-    [("kernels.read_program", "go_on.wait()"), ("compiler.emit_object", "go_on.wait(0.3)")],
+    [("kernels.read_kept", "go_on.wait()"), ("compiler.emit_object", "go_on.wait(0.3)")],
     ids=["a program is held by the thread", "LLVM is held by the thread"],
 )
 def test_a_child_forked_while_a_thread_compiles_compiles_for_itself(tmp_path, name, wait):

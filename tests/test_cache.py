@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fluxkit.emu import cache, compiler
-from fluxkit.emu.cache import cache_folder, read_program, write_program
+from fluxkit import cache
+from fluxkit.cache import cache_folder, read_kept, write_kept
+from fluxkit.emu import compiler
 
 FIRST, SECOND, THIRD = ("abc"[k] * 64 for k in range(3))
 
@@ -15,7 +16,7 @@ FIRST, SECOND, THIRD = ("abc"[k] * 64 for k in range(3))
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("FLUXKIT_CACHE", str(tmp_path))
-    found = cache_folder()
+    found = cache_folder("programs")
     assert found == tmp_path / "programs"
     return found
 
@@ -29,25 +30,25 @@ def make_older(path: Path, seconds: float) -> None:
 
 
 def test_what_is_written_is_read_under_its_name_and_no_other(folder):
-    write_program(folder, FIRST, b"code")
-    assert read_program(folder, FIRST) == b"code"
-    assert read_program(folder, SECOND) is None
+    write_kept(folder, FIRST, b"code")
+    assert read_kept(folder, FIRST) == b"code"
+    assert read_kept(folder, SECOND) is None
     (folder / FIRST).rename(folder / SECOND)
-    assert read_program(folder, SECOND) is None
+    assert read_kept(folder, SECOND) is None
 
 
 def test_the_programs_that_were_not_used_for_longest_are_removed_above_the_limit(folder, monkeypatch):
     for name, age in ((FIRST, 300), (SECOND, 200)):
-        write_program(folder, name, bytes(1000))
+        write_kept(folder, name, bytes(1000))
         make_older(folder / name, age)
     (folder / "notes.txt").write_text("of the user")
     make_older(folder / "notes.txt", 900)
-    assert read_program(folder, FIRST) is not None  # used now: the second is the oldest
+    assert read_kept(folder, FIRST) is not None  # used now: the second is the oldest
     monkeypatch.setattr(cache, "LIMIT", 2500)
-    write_program(folder, THIRD, bytes(1000))
+    write_kept(folder, THIRD, bytes(1000))
     assert names(folder) == {FIRST, THIRD, "notes.txt"}
     monkeypatch.setattr(cache, "LIMIT", 0)
-    write_program(folder, SECOND, bytes(1000))
+    write_kept(folder, SECOND, bytes(1000))
     assert names(folder) == {"notes.txt"}
 
 
@@ -59,7 +60,7 @@ def test_what_killed_processes_left_is_removed_after_an_hour(folder):
     for ending, age in (("old", 3700), ("new", 3500)):
         (folder / f"{FIRST}.{ending}").write_bytes(b"half")
         make_older(folder / f"{FIRST}.{ending}", age)
-    write_program(folder, SECOND, b"code")
+    write_kept(folder, SECOND, b"code")
     assert names(folder) == {SECOND, f"{FIRST}.new"}
 
 
