@@ -1,0 +1,293 @@
+"""Figures of whole-body physiology: turnover, direct sources and what organs send one another, as plotly figures."""
+
+# pandas and xarray type most results too widely for pyright
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from fluxkit.errors import FluxError
+from fluxkit.view.figure_style import (
+    BLUE,
+    INK,
+    MUTED,
+    OPEN,
+    ORANGE,
+    PAPER,
+    PRIOR,
+    SKY,
+    VERMILLION,
+    blank_figure,
+)
+from fluxkit.view.panels import FONT, place_legend
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+SOURCES = (BLUE, ORANGE, "#009e73", "#cc79a7", SKY, VERMILLION, "#c9b800", INK)
+"""One colour per source, from Okabe & Ito; the yellow is darkened to be seen on white."""
+DARK = (BLUE, "#009e73", VERMILLION, INK)
+"""Those on which numbers are white."""
+
+ORGANS = {
+    "L": "liver", "M": "muscle and carcass", "A": "adipose", "B": "brain", "K": "kidney", "H": "heart", "G": "gut",
+    "E": "erythrocytes",
+}  # fmt: skip
+NUTRIENTS = {
+    "Glc": "glucose", "Lac": "lactate", "Ala": "alanine", "Gln": "glutamine", "Glyc": "glycerol", "Pal": "palmitate",
+    "OFA": "other fatty acids", "BHB": "3-hydroxybutyrate", "Ac": "acetate", "Ser": "serine", "Gly": "glycine",
+    "Val": "valine", "Leu": "leucine", "Prop": "propionate", "Pyr": "pyruvate",
+}  # fmt: skip
+"""What the bundled whole-body networks call their organs and nutrients."""
+
+
+def turnover_figure(
+    table: pd.DataFrame, units: str = "nmol C/min/g", title: str = "Turnover of circulating nutrients"
+) -> "Figure":
+    """Draw turnover computed again beside the published, and their ratio with its 95 % interval.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`fluxkit.physiology.turnover_table`; one row per nutrient.
+    units, title : str
+        Unit of the turnover; title of the figure.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Left: both, +- 1 sd, on a logarithmic scale. Right: recomputed / published; coloured where the inputs do not
+        explain the published value, or where the interval leaves 1.
+
+    Raises
+    ------
+    FluxError
+        A column is missing.
+    """
+    _require(table, ("recomputed", "recomputed_sd", "published", "published_sd", "ratio", "ratio_lower", "ratio_upper"))
+    rows = table.sort_values("published")
+    names, places = list(rows.index), np.arange(len(rows), dtype=float)
+    figure = blank_figure(title)
+    for name, column, colour, shift in (
+        ("published", "published", MUTED, -0.14),
+        ("recomputed", "recomputed", BLUE, 0.14),
+    ):
+        figure.add_scatter(
+            x=rows[column], y=places + shift, mode="markers", name=f"{name} ± sd", customdata=names,
+            marker={"color": colour, "size": 8},
+            error_x={"type": "data", "array": rows[f"{column}_sd"], "color": colour, "thickness": 1.6, "width": 3},
+            hovertemplate="%{customdata}, " + name + ": %{x:.3g} ± %{error_x.array:.2g}<extra></extra>",
+        )  # fmt: skip
+    explained = rows["inputs_explain"].astype(bool) if "inputs_explain" in rows else pd.Series(True, rows.index)
+    inside = (rows["ratio_lower"] <= 1) & (rows["ratio_upper"] >= 1)
+    kinds = (
+        ("ratio, 95 % interval", inside & explained, BLUE),
+        ("inputs alone do not explain it", inside & ~explained, ORANGE),
+        ("interval leaves 1", ~inside, VERMILLION),
+    )
+    for name, which, colour in kinds:
+        if not which.any():
+            continue
+        part = rows[which]
+        figure.add_scatter(
+            x=part["ratio"], y=places[which.to_numpy()], mode="markers", name=name, xaxis="x2", yaxis="y2",
+            marker={"color": colour, "size": 8, "symbol": "diamond"}, customdata=part.index,
+            error_x={
+                "type": "data", "symmetric": False, "array": part["ratio_upper"] - part["ratio"],
+                "arrayminus": part["ratio"] - part["ratio_lower"], "color": colour, "thickness": 1.6, "width": 3,
+            },
+            hovertemplate="%{customdata}: %{x:.2f}<extra></extra>",
+        )  # fmt: skip
+    figure.add_shape(type="line", x0=1, x1=1, y0=0, y1=1, xref="x2", yref="y2 domain", line={"color": OPEN, "width": 1})
+    place_legend(figure, 120 + 30 * len(rows), left=88, bottom=52)
+    span = [-0.6, len(rows) - 0.4]
+    figure.update_layout(
+        xaxis={
+            "domain": [0, 0.62], "type": "log", "title": units, "tickvals": [20, 50, 100, 200, 500, 1000, 2000],
+            "zeroline": False,
+        },
+        xaxis2={"domain": [0.68, 1], "anchor": "y2", "title": "recomputed / published", "zeroline": False},
+        yaxis={"tickvals": places, "ticktext": names, "range": span, "zeroline": False},
+        yaxis2={"anchor": "x2", "tickvals": places, "showticklabels": False, "range": span, "zeroline": False},
+    )  # fmt: skip
+    return figure
+
+
+def source_figure(contributions: xr.Dataset, smallest: float = 0.02) -> "Figure":
+    """Draw what each metabolite is made from directly, as stacked bars.
+
+    Parameters
+    ----------
+    contributions : xarray.Dataset
+        From :func:`fluxkit.physiology.direct_contributions`.
+    smallest : float
+        Sources that give no target this share are drawn together.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Shares of carbon; grey is what no circulating nutrient explains.
+    """
+    share = contributions["contribution"].to_pandas()
+    order = [each for each in share.max().sort_values(ascending=False).index if share[each].max() >= smallest]
+    shown, rest = order[: len(SOURCES)], [each for each in share.columns if each not in order[: len(SOURCES)]]
+    figure = blank_figure("Direct sources of carbon")
+    lower, upper = contributions["lower"].to_pandas(), contributions["upper"].to_pandas()
+    level = contributions.attrs.get("level", 0.9)
+    for source, colour in zip(shown, SOURCES, strict=False):
+        hover = np.stack([lower[source], upper[source]], axis=1)
+        figure.add_bar(
+            x=share[source], y=list(share.index), orientation="h", name=str(source), marker_color=colour,
+            customdata=hover,
+            text=[f"{100 * each:.0f}" if each >= 0.06 else "" for each in share[source]], textposition="inside",
+            insidetextanchor="middle", textangle=0,
+            textfont={"color": PAPER if colour in DARK else INK, "size": FONT - 1},
+            hovertemplate=f"%{{y}} from {source}: %{{x:.1%}}<br>{level:.0%} interval %{{customdata[0]:.1%}} to "
+            "%{customdata[1]:.1%}<extra></extra>",
+        )  # fmt: skip
+    others = (
+        ("other nutrients", share[rest].sum(axis=1), OPEN),
+        ("not explained", contributions["other"].to_series(), PRIOR),
+    )
+    for name, values, colour in others:
+        figure.add_bar(
+            x=values, y=list(share.index), orientation="h", name=name, marker_color=colour,
+            hovertemplate="%{y}, " + name + ": %{x:.1%}<extra></extra>",
+        )  # fmt: skip
+    place_legend(figure, 130 + 28 * len(share), left=96, bottom=48)
+    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
+    figure.update_xaxes(title="share of carbon", tickformat=".0%", range=[0, 1.005], zeroline=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def source_matrix_figure(matrix: xr.Dataset, title: str | None = None) -> "Figure":
+    """Draw normalised labeling or direct contributions as a table of numbers on colour.
+
+    Parameters
+    ----------
+    matrix : xarray.Dataset
+        From :func:`fluxkit.physiology.normalised_labeling` or :func:`fluxkit.physiology.direct_contributions`.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Rows are what is labeled or made, columns the tracer or source; numbers in percent, none below 0.5.
+    """
+    if "contribution" in matrix:
+        values, title = matrix["contribution"], title or "Direct contributions, % of carbon"
+        values, across = values.transpose("target", "source"), "direct source"
+    else:
+        values, title = matrix["value"], title or "Normalised labeling, % of the infused nutrient's"
+        values, across = values.transpose(..., "tracer"), "tracer infused"
+    numbers = values.to_pandas() * 100
+    text = [["" if not each >= 0.5 else f"{each:.0f}" for each in row] for row in numbers.to_numpy()]
+    figure = blank_figure(title)
+    figure.add_heatmap(
+        z=numbers.to_numpy(), x=list(numbers.columns), y=list(numbers.index), text=text, texttemplate="%{text}",
+        colorscale=[[0, PAPER], [0.5, SKY], [1, BLUE]], zmin=0, zmax=100, xgap=1, ygap=1, textfont={"size": FONT},
+        colorbar={"title": "%", "thickness": 10, "outlinewidth": 0},
+        hovertemplate="%{y}, " + across + " %{x}: %{z:.1f} %<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(height=120 + 32 * len(numbers), margin={"l": 96, "r": 20, "t": 48, "b": 76})
+    figure.update_xaxes(title=across, showgrid=False, zeroline=False, tickangle=-30)
+    figure.update_yaxes(title="", autorange="reversed", showgrid=False, zeroline=False)
+    return figure
+
+
+def organ_figure(
+    balances: xr.Dataset,
+    *,
+    names: Mapping[str, str] | None = None,
+    leave_out: tuple[str, ...] = ("CO2", "Urea", "NH3"),
+    smallest: float = 0.01,
+) -> "Figure":
+    """Draw what organs send one another through plasma, from organs that release to organs that take up.
+
+    Parameters
+    ----------
+    balances : xarray.Dataset
+        From :func:`fluxkit.physiology.organ_balances`, of carbon; over further dimensions the median is drawn.
+    names : mapping of str to str, optional
+        What organs and nutrients are called; those of the bundled networks are known.
+    leave_out : tuple of str
+        Nutrients that are not drawn: waste would dwarf the rest.
+    smallest : float
+        Least share of all transport that a band must have to be drawn; what is thinner is left out, so a nutrient's
+        bands need not add up.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A Sankey diagram; the width of a band is net transport in the unit of ``balances``.
+
+    Raises
+    ------
+    FluxError
+        The balances count molecules, which nutrients of different size cannot be compared by.
+    """
+    units = balances.attrs.get("units", "")
+    if " C" not in units:
+        raise FluxError(f"the balances are in {units!r}: bands compare carbon. Use organ_balances(..., element='C').")
+    called = {**ORGANS, **NUTRIENTS, **(names or {})}
+    net = balances["value"]
+    net = net.median([each for each in net.dims if each not in ("nutrient", "organ")])
+    kept = [each for each in net["nutrient"].values if each not in leave_out]
+    table = net.sel(nutrient=kept).transpose("nutrient", "organ").to_pandas()
+    total = table.clip(lower=0).to_numpy().sum()
+    order = list(table.clip(lower=0).sum(axis=1).sort_values(ascending=False).index)
+    links, nodes = [], {}
+    colour = {each: SOURCES[i] if i < len(SOURCES) else OPEN for i, each in enumerate(order)}
+
+    def node(column: str, key: str) -> int:
+        return nodes.setdefault((column, key), len(nodes))
+
+    for nutrient in order:
+        for organ, value in table.loc[nutrient].items():
+            if abs(value) < smallest * total:
+                continue
+            middle = node("plasma", nutrient)
+            ends = (node("from", organ), middle) if value > 0 else (middle, node("to", organ))
+            links.append((*ends, abs(value), nutrient))
+    figure = blank_figure(f"Carbon between organs, {units}")
+    outside = {"from": "infusion, diet", "to": "excretion"}
+    texts = [called.get(key, outside.get(column, key) if key == "outside" else key) for column, key in nodes]
+    figure.add_sankey(
+        arrangement="snap",
+        node={
+            "label": texts, "pad": 14, "thickness": 14, "line": {"width": 0},
+            "color": [colour[key] if column == "plasma" else MUTED for column, key in nodes],
+            "hovertemplate": "%{label}: %{value:.0f} " + units + "<extra></extra>",
+        },
+        link={
+            "source": [each[0] for each in links], "target": [each[1] for each in links],
+            "value": [each[2] for each in links], "color": [_pale(colour[each[3]]) for each in links],
+            "hovertemplate": "%{source.label} to %{target.label}: %{value:.0f} " + units + "<extra></extra>",
+        },
+        textfont={"size": FONT, "color": INK},
+    )  # fmt: skip
+    for x, anchor, text in ((0, "left", "released by"), (0.5, "center", "through plasma"), (1, "right", "taken up by")):
+        figure.add_annotation(
+            x=x, y=1.0, xref="paper", yref="paper", yshift=20, text=text, showarrow=False, xanchor=anchor,
+            font={"color": MUTED, "size": FONT},
+        )  # fmt: skip
+    figure.update_layout(height=560, margin={"l": 12, "r": 12, "t": 76, "b": 16})
+    return figure
+
+
+def _pale(colour: str, opacity: float = 0.38) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def _require(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    missing = [each for each in columns if each not in table]
+    if missing:
+        raise FluxError(f"the table has no column {missing[0]!r}. Make it with turnover_table.")
