@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fluxkit.errors import NetworkError, suggest
-from fluxkit.networks.bodies.plan import BALANCE, SHARE, BodyPlan, quantity
+from fluxkit.networks.bodies.flow_text import SHARE, read_flow
+from fluxkit.networks.bodies.plan import BALANCE, BodyPlan
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _check_who(plan: BodyPlan, floating: set[str], where: str) -> None:
                 raise NetworkError(f"{place}: it floats in the blood and has no flow of its own; leave the flow out.")
         elif each.flow is None:
             raise NetworkError(f"{place} has no blood flow, but others do; give it one, or none to any.")
-        elif quantity(each.flow, place)[0] == 0:
+        elif read_flow(each.flow, place)[0] == 0:
             raise NetworkError(f"{place}: flow = 0; a tissue needs blood, or leave it out.")
     draining = [each for each in plan.tissues if each.drains == "portal"]
     if circulation.kind != "portal":
@@ -132,7 +133,7 @@ def _in_one_unit(plan: BodyPlan, where: str) -> tuple[str, dict[str, float]]:
     texts = {each.letter: each.flow for each in plan.tissues if each.flow is not None}
     named = {name: getattr(circulation, name) for name in ("cardiac_output", "portal_flow", "rest_flow")}
     texts |= {name: value for name, value in named.items() if value is not None}
-    read = {name: quantity(value, f"{where}, {name}") for name, value in texts.items()}
+    read = {name: read_flow(value, f"{where}, {name}") for name, value in texts.items()}
     units = dict.fromkeys(unit for _, unit in read.values())
     if len(units) > 1:
         first, second, *_ = units

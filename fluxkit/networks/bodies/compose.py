@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fluxkit.errors import NetworkError, suggest
+from fluxkit.networks.bodies.blood import blood_of, molecule
 from fluxkit.networks.bodies.blood_flow import read_flows
-from fluxkit.networks.bodies.circulation import blood_of, circulating, is_pair, molecule, place
 from fluxkit.networks.bodies.defaults import flow_rule, known_rate, limits_of, net_rule, pair_rules
 from fluxkit.networks.bodies.plan import BodyPlan
+from fluxkit.networks.bodies.pools import circulating, is_pair, place
 from fluxkit.networks.bodies.templates import Default
 from fluxkit.networks.bodies.tissues import Part, body_parts, tissue_parts, with_reversible
-from fluxkit.networks.network import Equality, FluxRule, Network, Participant, Reaction
+from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
 
 
 def compose_body(plan: BodyPlan) -> Network:
@@ -191,23 +192,25 @@ def _rest(atoms: Mapping[str, Mapping[str, int]], plan: BodyPlan) -> Iterable[Pa
 
 
 def _check_ends(parts: Iterable[Part], plan: BodyPlan) -> None:
-    """Refuse what only enters or only leaves the circulation: blood that flows past would hide the dead end."""
-    enters: set[str] = set()
-    leaves: set[str] = set()
-
-    def stems(side: tuple[Participant, ...]) -> set[str]:
-        return {stem for stem, mark, _ in (each.metabolite.partition(".@") for each in side) if mark}
-
+    """Refuse what nothing balances in the circulation: blood that flows past would hide the dead end."""
+    enters: dict[str, list[str]] = {}
+    leaves: dict[str, list[str]] = {}
     for part in parts:
-        taken, given = stems(part.reaction.substrates), stems(part.reaction.products)
-        both = taken | given if part.reaction.reversible else set()
-        leaves |= taken | both
-        enters |= given | both
-    ends = sorted(enters ^ leaves)
-    if ends:
-        only = ", ".join(f"{each!r} only {'enters' if each in enters else 'leaves'}" for each in ends)
+        reaction = part.reaction
+        for side, ways in ((reaction.substrates, (leaves, enters)), (reaction.products, (enters, leaves))):
+            for stem, mark, _ in (each.metabolite.partition(".@") for each in side):
+                for way in ways[: 1 + reaction.reversible] if mark else ():
+                    way.setdefault(stem, []).append(reaction.name)
+    faults = {}
+    for name in sorted({*enters, *leaves}):
+        through = {*enters.get(name, ()), *leaves.get(name, ())}
+        if name not in enters or name not in leaves:
+            faults[name] = f"{name!r} only {'enters' if name in enters else 'leaves'} it"
+        elif len(through) == 1:
+            faults[name] = f"{name!r} takes part in {next(iter(through))!r} only"
+    if faults:
         raise NetworkError(
-            f"body {plan.name!r}: of the circulating metabolites {only} it; at steady state nothing flows there. Add a "
-            "tissue or interface that closes the balance, omit the reactions, or name what the rest of the body does: "
-            f"rest = {ends}."
+            f"body {plan.name!r}, circulation: {', '.join(faults.values())}; at steady state nothing flows there. Add "
+            "a tissue or interface that closes the balance, omit the reactions, or name what the rest of the body does:"
+            f" rest = {list(faults)}."
         )

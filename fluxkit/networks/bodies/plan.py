@@ -7,52 +7,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from fluxkit.errors import NetworkError, suggest
+from fluxkit.networks.bodies.flow_text import read_flow
 
 KINDS = ("plasma", "arterial-venous", "portal")
 BALANCE = 1e-6  # relative; flows are typed with a few digits and must add up as typed
 _LETTER = re.compile(r"(?!body$)[A-Za-z][A-Za-z0-9]*")
-_QUANTITY = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\S.*?)?\s*")
-SHARE = "shares of the cardiac output"
 
 
 def entries_of(value: "str | tuple[str, ...] | list[str]") -> tuple[str, ...]:
     """Return one entry or several as a tuple."""
     return (value,) if isinstance(value, str) else tuple(value)
-
-
-def quantity(value: float | str, where: str) -> tuple[float, str]:
-    """Read a blood flow: a number is a share of the cardiac output, a text has its unit, ``"1.2 mL/min"``.
-
-    Parameters
-    ----------
-    value : float or str
-        The flow.
-    where : str
-        Its place, for messages.
-
-    Returns
-    -------
-    value : float
-    unit : str
-
-    Raises
-    ------
-    NetworkError
-        It is neither, negative, or not finite.
-    """
-    match = _QUANTITY.fullmatch(str(value))
-    number = float("nan")
-    if match is not None:
-        try:
-            number = float(match[1])
-        except ValueError:
-            number = float("nan")
-    if match is None or not 0 <= number < math.inf:
-        raise NetworkError(
-            f"{where}: cannot read the flow {value!r}; write a share of the cardiac output (0.25), or a number with "
-            "its unit ('1.2 mL/min'), not negative."
-        )
-    return number, match[2] or SHARE
 
 
 @dataclass(frozen=True)
@@ -112,7 +76,7 @@ class Tissue:
         if not _LETTER.fullmatch(self.letter):
             raise NetworkError(f"tissue {self.letter!r}: a letter is a short name such as 'L' or 'K2'.")
         if not self.name:
-            first = next((each for each in self.modules if ":" not in each), self.letter)
+            first = next((each for each in self.modules if ":" not in each and each[:1] != "%"), self.letter)
             object.__setattr__(self, "name", first.replace("_", " "))
         where = f"tissue {self.letter!r} ({self.name})"
         if not 0 < self.scale < math.inf:
@@ -128,7 +92,7 @@ class Tissue:
         if self.drains not in ("venous", "portal"):
             raise NetworkError(f"{where}: drains = {self.drains!r}. {suggest(self.drains, ('venous', 'portal'))}")
         if self.flow is not None:
-            quantity(self.flow, where)
+            read_flow(self.flow, where)
 
     @property
     def size(self) -> float:

@@ -155,15 +155,18 @@ def _read(lines: Iterable[tuple[str, str, str]]) -> tuple[str, Template]:
         elif keyword == "%use":
             for name in rest.split():
                 part = load_template(name, where)
+                if unit and part.unit and unit != part.unit:
+                    raise NetworkError(
+                        f"{where}: {name!r} has fluxes in {part.unit}, what stands before it in {unit}; "
+                        "use one of them."
+                    )
+                unit = unit or part.unit
                 for reaction in part.reactions:
                     add(reaction, where)
                 symmetric |= part.symmetric
                 equalities += part.equalities
                 defaults |= part.defaults
                 in_blood = in_blood or part.in_blood
-                if unit and part.unit and unit != part.unit:
-                    raise NetworkError(f"{where}: {name!r} has fluxes in {part.unit}, what stands before it in {unit}.")
-                unit = unit or part.unit
         elif keyword == "%symmetric":
             symmetric.update(rest.split())
         elif keyword == "%equality":

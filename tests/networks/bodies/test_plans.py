@@ -148,7 +148,7 @@ def test_a_base_may_be_a_file_beside(tmp_path):
 def test_targets_of_a_pair_are_net_and_exchange_together():
     tissues = (Tissue("A", "adipose"), Tissue("L", "liver"))
     plan = BodyPlan(
-        tissues, Circulation("arterial-venous"), interfaces="breath", rest=("Prop", "Glc", "BHB", "Ac", "Urea")
+        tissues, Circulation("arterial-venous"), interfaces="breath", rest=("Prop", "Gly", "Ser", "BHB", "Urea", "Ac")
     )
     rules = compose_body(plan).rules
     assert rules["A_FATp_f"].target == 150 + 45
