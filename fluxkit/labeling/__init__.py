@@ -6,6 +6,7 @@ from fluxkit.labeling.noise import NoiseModel
 from fluxkit.labeling.rates import with_rates
 from fluxkit.labeling.reading import read_labeling
 from fluxkit.labeling.replicates import pool_replicates, split_samples
+from fluxkit.labeling.selection import select_labeling
 from fluxkit.labeling.simulate import simulate
 from fluxkit.labeling.tracers import Tracers, input_mid, normalise_experiments, parse_tracers
 
@@ -22,6 +23,7 @@ __all__ = [
     "parse_tracers",
     "pool_replicates",
     "read_labeling",
+    "select_labeling",
     "simulate",
     "split_samples",
     "to_table",

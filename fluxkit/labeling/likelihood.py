@@ -5,7 +5,6 @@ labeling program, and one run gives residuals, or their sum of squares with its 
 """
 
 from functools import cached_property, lru_cache
-from threading import Thread
 
 import numpy as np
 
@@ -195,21 +194,6 @@ class Likelihood:
     def residual_code(self) -> Kernel | None:
         """Return the machine code of :meth:`residuals` in double precision, as :meth:`gradient_code` does."""
         return kernel(self._tapes.residuals, "float64")
-
-    def compile_ahead(self, dtype: str, lanes: int) -> None:
-        """Make the machine code of residuals, their tangent and the gradient in the background, in this order.
-
-        The compiler leaves Python's lock alone, so other work goes on meanwhile; who needs code that is being made
-        waits for it.
-
-        Parameters
-        ----------
-        dtype, lanes
-            As in :meth:`gradient_code`.
-        """
-        tapes = self._tapes
-        wanted = [(tapes.residuals, "float64", None), (tapes.tangent, "float64", None), (tapes.gradient, dtype, lanes)]
-        Thread(target=lambda: [kernel(*each) for each in wanted], daemon=True).start()
 
     def inputs(self, fluxes: np.ndarray, weights: np.ndarray, data: np.ndarray | None = None) -> list[np.ndarray]:
         """Return the input arrays of the programs for arrays of fluxes and weights, with these or other data."""

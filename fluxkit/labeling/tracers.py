@@ -173,8 +173,8 @@ def _fraction(percent: str | None, n_terms: int, where: str) -> float:
         value = float(percent)
     except ValueError:
         raise TracerError(
-            f"{where}: cannot read the percentage {percent.strip()!r}; write a number such as 80 or 12.5, or ? where it "
-            "is to be found."
+            f"{where}: cannot read the percentage {percent.strip()!r}; write a number such as 80 or 12.5, or ? for an "
+            "unknown part."
         ) from None
     if not 0 <= value <= 100:
         raise TracerError(f"{where}: {percent.strip()} % is not between 0 and 100 % of the molecules.")

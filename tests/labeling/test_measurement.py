@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxkit.errors import LabelingError
-from fluxkit.labeling import labeling_dataset, measurement_model, pool_replicates, read_labeling
+from fluxkit.labeling import labeling_dataset, measurement_model, pool_replicates, read_labeling, simulate
 from fluxkit.networks import load_network
 from tests.inference.problems import hct116_control_labeling
 from tests.labeling.likelihood_gradient import assert_likelihood_gradient
@@ -221,3 +221,33 @@ def test_models_of_the_same_layout_are_equal_and_of_another_are_not():
     gap = labeling["mid"].copy()
     gap.values.flat[np.flatnonzero(np.isfinite(gap.values.ravel()))[0]] = np.nan
     assert measurement_model(CCM, labeling.assign(mid=gap)) != first
+
+
+def body_model(names, tracers):
+    network = load_network("wholebody_core")
+    return network, measurement_model(network, simulate(network, network.reference_fluxes(), tracers, fragments=names))
+
+
+def test_breath_shows_what_bicarbonate_recovery_leaves_of_carbon_dioxide():
+    _, model = body_model(["breath CO2", "CO2.P"], "Glc_inf_x: 100% [U-13C6]")
+    mids = np.array([[[0.7, 0.3, 0.7, 0.3]]])[..., : model.n_values]
+    for weight, recovery in ((0.0, 0.916), (0.5, 0.906), (1.0, 0.896)):
+        breath = model.predict(mids, np.array([[weight]]))[0, 0, :2]
+        np.testing.assert_allclose(breath, [1 - 0.3 * recovery, 0.3 * recovery], rtol=1e-14)
+
+
+def test_blood_in_a_tissue_is_2_to_8_percent_and_the_same_for_all_its_metabolites():
+    _, model = body_model(["liver lactate", "liver alanine"], "Lac_inf_x: 100% [U-13C3]")
+    assert model.weight_names == ("b_L",)
+    rng = np.random.default_rng(0)
+    mids = np.concatenate([rng.dirichlet(np.ones(each.size + 1)) for each in model.fragments])[None, None]
+    for weight, blood in ((0.0, 0.02), (1.0, 0.08)):
+        seen = model.predict(mids, np.array([[weight]]))[0, 0, :4]
+        liver, plasma = mids[0, 0, :4], mids[0, 0, 4:8]
+        np.testing.assert_allclose(seen, (1 - blood) * liver + blood * plasma, rtol=1e-12)
+
+
+def test_the_gradient_knows_unlabeled_pools_and_blood_by_finite_differences():
+    network, model = body_model(["breath CO2", "urine urea", "liver lactate"], "Glc_inf_x: 100% [U-13C6]")
+    assert model.weight_names == ("r_CO2", "u_urea", "b_L")
+    assert_likelihood_gradient(model, network, ["Glc_inf_x: 100% [U-13C6]"])
