@@ -9,8 +9,8 @@ from fluxkit.physiology.quantity import propagate, quantity, require_range
 from fluxkit.physiology.sources import normalised_labeling
 
 BICARBONATE_RECOVERY = 0.906
-"""Share of infused labeled bicarbonate that is breathed out by mice during an infusion
-(doi:10.1101/2024.02.11.579776); the rest stays in the body or is fixed."""
+"""Share of infused labeled bicarbonate that mice breathe out, from the notes to the tables of
+doi:10.1101/2024.02.11.579776; the rest stays in the body or is fixed. Depends on species and duration: measure it."""
 
 
 def oxidised_fraction(

@@ -1,4 +1,4 @@
-"""Figures of whole-body physiology: turnover, direct sources and what organs send one another, as plotly figures."""
+"""Figures of whole-body physiology: turnover, sources, oxidation, balances and cycles, as plain plotly figures."""
 
 # pandas and xarray type most results too widely for pyright
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
@@ -280,6 +280,125 @@ def organ_figure(
         )  # fmt: skip
     figure.update_layout(height=560, margin={"l": 12, "r": 12, "t": 76, "b": 16})
     return figure
+
+
+def oxidation_figure(shares: xr.Dataset, direct: xr.Dataset | None = None) -> "Figure":
+    """Draw how much of each infused nutrient is burnt: recovered in breath, and corrected for kept bicarbonate.
+
+    Parameters
+    ----------
+    shares : xarray.Dataset
+        From :func:`fluxkit.physiology.oxidised_fraction`, over ``nutrient``.
+    direct : xarray.Dataset, optional
+        From :func:`fluxkit.physiology.direct_oxidation`, drawn beside it in its own unit.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Bars with +- 1 sd; a dotted line at 1, above which a share cannot be.
+    """
+    figure = blank_figure("Oxidation of circulating nutrients")
+    parts = (("recovered in breath", "recovered", SKY), ("corrected for bicarbonate", "oxidised", BLUE))
+    for name, variable, colour in parts:
+        _bars(figure, shares["nutrient"].values, shares[variable], shares[f"{variable}_sd"], name, colour)
+    place_legend(figure, 130 + 32 * shares.sizes["nutrient"], left=96, bottom=52)
+    figure.add_vline(x=1, line={"color": OPEN, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="share of the infused label that is burnt", tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    if direct is not None:
+        _bars(figure, direct["nutrient"].values, direct["value"], direct["sd"], "burnt directly", ORANGE, axes="2")
+        figure.update_layout(
+            xaxis={"domain": [0, 0.5]},
+            xaxis2={"domain": [0.56, 1], "anchor": "y2", "title": f"burnt directly, {direct.attrs['units']}"},
+            yaxis2={"anchor": "x2", "matches": "y", "showticklabels": False, "showgrid": False},
+        )  # fmt: skip
+    return figure
+
+
+def balance_figure(balance: xr.Dataset, dim: str = "tissue", title: str = "Balance of tissues") -> "Figure":
+    """Draw what each tissue takes up and gives off at the same time, and the net of both.
+
+    Parameters
+    ----------
+    balance : xarray.Dataset
+        From :func:`fluxkit.physiology.tissue_balance`, over ``dim``.
+    dim : str
+        Dimension of the tissues, or of whatever was compared.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Uptake to the right, release to the left, net uptake beside them; +- 1 sd.
+    """
+    figure = blank_figure(title)
+    parts = (("uptake", "uptake", 1, BLUE), ("release", "release", -1, ORANGE), ("net uptake", "net_uptake", 1, INK))
+    for name, variable, sign, colour in parts:
+        if variable in balance:
+            _bars(figure, balance[dim].values, sign * balance[variable], balance[f"{variable}_sd"], name, colour)
+    place_legend(figure, 130 + 42 * balance.sizes[dim], left=110, bottom=52)
+    figure.update_xaxes(title=f"{balance.attrs['units']}, release below zero", zeroline=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def cycle_figure(cycles: Mapping[str, xr.Dataset], title: str = "Cycles between nutrients") -> "Figure":
+    """Draw the two directions of cycles such as the Cori cycle; the cycle carries the smaller.
+
+    Parameters
+    ----------
+    cycles : mapping of str to xarray.Dataset
+        By name, each from :func:`fluxkit.physiology.nutrient_cycle` or :func:`fluxkit.physiology.substrate_cycle`, in
+        one unit. Over ``draw`` the median is drawn with the 90 % interval, else the value with +- 1 sd where known.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Bars per cycle: forward, backward and the cycle itself.
+
+    Raises
+    ------
+    FluxError
+        The cycles are in different units, or there are none.
+    """
+    units = {each.attrs.get("units") for each in cycles.values()}
+    if len(units) != 1:
+        raise FluxError(f"cycles of units {sorted(map(str, units))} cannot stand on one axis. Give cycles of one unit.")
+    figure = blank_figure(title)
+    for name, colour in (("forward", BLUE), ("backward", ORANGE), ("cycle", INK)):
+        middle, low, high = zip(*(_interval(each, name) for each in cycles.values()), strict=True)
+        figure.add_bar(
+            x=middle, y=list(cycles), orientation="h", name=name, marker_color=colour,
+            error_x={
+                "type": "data", "symmetric": False, "array": np.subtract(high, middle),
+                "arrayminus": np.subtract(middle, low), "color": MUTED, "thickness": 1.4, "width": 3,
+            },
+            hovertemplate="%{y}, " + name + ": %{x:.3g}<extra></extra>",
+        )  # fmt: skip
+    place_legend(figure, 130 + 56 * len(cycles), left=150, bottom=52)
+    figure.update_xaxes(title=str(units.pop()), rangemode="tozero", zeroline=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def _interval(cycle: xr.Dataset, name: str) -> tuple[float, float, float]:
+    """Return middle, lower and upper value of one direction."""
+    value = cycle[name]
+    if value.ndim:
+        return float(value.median()), float(value.quantile(0.05)), float(value.quantile(0.95))
+    error = float(cycle[f"{name}_sd"]) if f"{name}_sd" in cycle else 0.0
+    return float(value), float(value) - error, float(value) + error
+
+
+def _bars(figure: "Figure", names, values, errors, name: str, colour: str, axes: str = "") -> None:
+    figure.add_bar(
+        x=np.asarray(values), y=list(names), orientation="h", name=name, marker_color=colour, xaxis=f"x{axes}",
+        yaxis=f"y{axes}", hovertemplate="%{y}, " + name + ": %{x:.3g} ± %{error_x.array:.2g}<extra></extra>",
+        error_x={"type": "data", "array": np.asarray(errors), "color": MUTED, "thickness": 1.4, "width": 3},
+    )  # fmt: skip
 
 
 def _pale(colour: str, opacity: float = 0.38) -> str:

@@ -7,8 +7,30 @@ import xarray as xr
 
 import fluxkit
 from fluxkit.errors import FluxError
-from fluxkit.physiology import direct_contributions, normalised_labeling, organ_balances, read_mouse, turnover_table
-from fluxkit.view.physiology_figures import organ_figure, source_figure, source_matrix_figure, turnover_figure
+from fluxkit.physiology import (
+    conversion_fluxes,
+    conversions_of_state,
+    direct_contributions,
+    direct_oxidation,
+    normalised_labeling,
+    nutrient_cycle,
+    organ_balances,
+    oxidised_fraction,
+    quantity,
+    read_mouse,
+    recompute_turnover,
+    tissue_balance,
+    turnover_table,
+)
+from fluxkit.view.physiology_figures import (
+    balance_figure,
+    cycle_figure,
+    organ_figure,
+    oxidation_figure,
+    source_figure,
+    source_matrix_figure,
+    turnover_figure,
+)
 from tests.view.pictures import browser, find_chromium
 
 FOLDER = Path(__file__).parents[2] / "data" / "mouse_physiology"
@@ -28,6 +50,30 @@ def contributions(mouse):
 def body():
     network = fluxkit.load_network("wholebody")
     return network, network.reference_fluxes()
+
+
+@pytest.fixture(scope="module")
+def oxidation(mouse):
+    """What breath would show for the published shares, at the protocol's infusions."""
+    share = (mouse.oxidation["value"] / mouse.circulatory_flux["value"]).clip(max=1)
+    breath = quantity(share * 0.906 * mouse.infusion["value"] / 1750, 0.0005 * share, "fraction")
+    found = oxidised_fraction(breath, quantity(1750.0, 50.0, "nmol C/min/g"), mouse.infusion)
+    rate = recompute_turnover(mouse, "atom disappearance")
+    return found, direct_oxidation(
+        mouse.enrichment, rate, quantity(found["oxidised"], found["oxidised_sd"], "fraction"), draws=50
+    )
+
+
+@pytest.fixture(scope="module")
+def balance():
+    tissues = ["leg", "liver", "heart"]
+    index = xr.DataArray(tissues, dims="tissue", coords={"tissue": tissues})
+    return tissue_balance(
+        quantity(index.copy(data=[0.2, 1.5, 3.0]), 0.05, "mL/min/g"), quantity(2000.0, 60.0, "nmol/mL"),
+        quantity(index.copy(data=[2300.0, 1500.0, 1800.0]), 60.0, "nmol/mL"),
+        quantity(0.18, 0.004, "fraction", basis="atom"),
+        quantity(index.copy(data=[0.1, 0.15, 0.17]), 0.004, "fraction", basis="atom"),
+    )  # fmt: skip
 
 
 def trace(figure, name):
@@ -88,6 +134,46 @@ def test_a_posterior_is_drawn_by_its_median(body):
     np.testing.assert_allclose(one.data[0].link.value, many.data[0].link.value)
 
 
+def test_oxidation_is_drawn_with_its_correction_and_its_errors(oxidation):
+    shares, direct = oxidation
+    figure = oxidation_figure(shares, direct)
+    np.testing.assert_allclose(
+        trace(figure, "corrected for bicarbonate").x, trace(figure, "recovered in breath").x / 0.906
+    )
+    np.testing.assert_array_equal(trace(figure, "burnt directly").error_x.array, direct["sd"])
+
+
+def test_release_of_a_tissue_points_the_other_way(balance):
+    figure = balance_figure(balance)
+    np.testing.assert_allclose(
+        trace(figure, "net uptake").x, trace(figure, "uptake").x + trace(figure, "release").x, atol=1e-9
+    )
+
+
+def cycles_of(mouse, contributions):
+    fluxes = conversion_fluxes(contributions, recompute_turnover(mouse, "atom disappearance"))
+    return {
+        f"glucose – {name.lower()}": nutrient_cycle(fluxes, "Glucose", name)
+        for name in ("Lactate", "Alanine", "Glycerol")
+    }
+
+
+def test_cycles_are_drawn_from_labeling_and_from_draws_of_fluxes(mouse, contributions, body):
+    cycles = cycles_of(mouse, contributions)
+    figure = cycle_figure(cycles)
+    np.testing.assert_array_equal(
+        trace(figure, "cycle").x, np.minimum(trace(figure, "forward").x, trace(figure, "backward").x)
+    )
+    network, fluxes = body
+    draws = xr.concat([fluxes * scale for scale in (0.9, 1.0, 1.1)], "draw")
+    cori = nutrient_cycle(conversions_of_state(draws, network), "Glc", "Lac")
+    drawn = trace(cycle_figure({"Cori": cori}), "cycle")
+    assert drawn.x[0] == pytest.approx(float(cori["cycle"].isel(draw=1)))
+    assert drawn.error_x.array[0] == pytest.approx(0.09 * drawn.x[0])
+    with pytest.raises(FluxError, match="cannot stand on one axis"):
+        cycle_figure({**cycles, "Cori": cori})
+
+
 def test_figures_refuse_what_they_cannot_draw(body, mouse):
     network, fluxes = body
     with pytest.raises(FluxError, match="bands compare carbon"):
@@ -98,12 +184,15 @@ def test_figures_refuse_what_they_cannot_draw(body, mouse):
 
 @pytest.mark.browser
 @pytest.mark.skipif(find_chromium() is None, reason="no chromium on PATH; apt-get install chromium")
-def test_every_label_of_the_figures_stays_on_the_page(mouse, contributions, body, tmp_path):
+def test_every_label_of_the_figures_stays_on_the_page(mouse, contributions, body, oxidation, balance, tmp_path):
     network, fluxes = body
     figures = {
         "turnover": turnover_figure(turnover_table(mouse)),
         "sources": source_figure(contributions),
         "matrix": source_matrix_figure(normalised_labeling(mouse.enrichment)),
+        "oxidation": oxidation_figure(*oxidation),
+        "balance": balance_figure(balance),
+        "cycles": cycle_figure(cycles_of(mouse, contributions)),
         "organs": organ_figure(organ_balances(fluxes, network, element="C")),
     }
     with browser() as chromium:
