@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fluxkit.networks.bodies.blood_flow import BloodFlows
 from fluxkit.networks.bodies.plan import BodyPlan
-from fluxkit.networks.bodies.tissues import Part
+from fluxkit.networks.bodies.tissue_parts import Part
 from fluxkit.networks.network import Equality, Participant, Reaction
 
 LETTERS = {

@@ -10,7 +10,7 @@ from fluxkit.networks.bodies.defaults import flow_rule, known_rate, limits_of, n
 from fluxkit.networks.bodies.plan import BodyPlan
 from fluxkit.networks.bodies.pools import circulating, is_pair, place
 from fluxkit.networks.bodies.templates import Default
-from fluxkit.networks.bodies.tissues import Part, body_parts, tissue_parts, with_reversible
+from fluxkit.networks.bodies.tissue_parts import Part, body_parts, tissue_parts, with_reversible
 from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fluxkit.errors import NetworkError, suggest
 from fluxkit.networks.bodies.plan import BodyPlan, Tissue
-from fluxkit.networks.bodies.tissues import Part
+from fluxkit.networks.bodies.tissue_parts import Part
 from fluxkit.networks.network import Participant, Reaction
 
 

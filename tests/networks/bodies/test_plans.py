@@ -4,6 +4,7 @@ import doctest
 import inspect
 import re
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import fluxkit
 from fluxkit import BodyPlan, Circulation, Tissue, compose_body, read_network
 from fluxkit.networks import read_body
 from fluxkit.networks.bodies import compose
+from fluxkit.networks.catalog import CATALOG
 from fluxkit.networks.checks import equality_system
 
 FED = """\
@@ -170,3 +172,52 @@ def test_the_docstrings_tell_the_truth(tmp_path):
     assert len(blocks) == 3
     for block in blocks:
         assert read(tmp_path, textwrap.dedent(block)).reactions
+
+
+def test_a_unit_of_ones_own_takes_a_limit_in_place_of_the_templates_numbers():
+    plan = BodyPlan(
+        (Tissue("B", "brain"), Tissue("E", "red_cells")),
+        flux_unit="umol/min",
+        interfaces="breath",
+        infusions={"Glc": 3},
+        rest=("BHB", "Gln", "NH3"),
+        targets=False,
+        limit=50.0,
+    )
+    network = compose_body(plan)
+    assert network.flux_unit == "umol/min"
+    assert (network.rule("B_HK").upper, network.rule("B_LDH").lower, network.rule("B_LDH").exchange_upper) == (
+        50,
+        -50,
+        50,
+    )
+    assert {name for name, rule in network.rules.items() if rule.target is not None} == {"INF_Glc"}
+
+
+def test_two_populations_of_a_culture_share_a_medium_by_their_fractions():
+    culture = read_body(CATALOG / "coculture" / "body.toml")
+    fractions = {"T": 0.7, "F": 0.3}
+    tissues = tuple(replace(each, fraction=fractions[each.letter]) for each in culture.tissues)
+    network = compose_body(replace(culture, tissues=tissues))
+    made = {each.name: each for each in network.reactions}
+    (lactate,) = made["F_MCT"].products
+    assert (lactate.metabolite, lactate.coefficient) == ("Lac.M", 0.3)
+    assert [(p.metabolite, p.coefficient) for p in made["T_PDH"].products] == [("AcCoA.T", 1.0), ("CO2", 0.7)]
+    assert network.compartments == {"T": "cancer cell", "F": "fibroblast", "M": "medium"}
+
+
+def test_neighbours_exchange_without_the_blood_by_the_ratio_of_their_scales():
+    inner = ("IN: Lac.K (abc) -> Lac (abc)", "OUT: Lac (abc) -> Lac.@ (abc)")
+    outer = ("IN: Lac.@ (abc) -> Lac (abc)",)
+    plan = BodyPlan((Tissue("K", outer, scale=0.4), Tissue("K2", inner, scale=0.1)), infusions="Lac", rest="Lac")
+    made = {each.name: each for each in compose_body(plan).reactions}
+    assert [p.coefficient for p in (*made["K2_IN"].substrates, *made["K2_OUT"].products)] == [0.25, 0.1]
+
+
+def test_a_meal_enters_by_the_portal_vein():
+    eater = ("IN: Glc.@ (abcdef) -> Glc (abcdef)", "OUT: Glc (abcdef) -> Used_x (abcdef)")
+    gut = Tissue("G", eater, flow=0.2, drains="portal")
+    plan = BodyPlan((Tissue("L", eater, flow=0.3), gut), Circulation("portal", rest_flow=0.7), diet="Glc")
+    network = compose_body(plan)
+    (meal,) = network.reactions[network.reaction_index["DIET_Glc"]].products
+    assert meal.metabolite == "Glc.Pp"
