@@ -1,7 +1,7 @@
 """Whole-body quantities: turnover, direct sources, oxidation, tissue balances and cycles, with errors."""
 
 from fluxkit.physiology.arteriovenous import mixed_vein, tissue_balance, unmixed_vein
-from fluxkit.physiology.carbon_origins import conversions_of_state
+from fluxkit.physiology.carbon_origins import carbon_sources, conversions_of_state, oxidation_by_tissue
 from fluxkit.physiology.conversions import conversion_fluxes, nutrient_cycle
 from fluxkit.physiology.enrichment import atom_enrichment, intact_fraction
 from fluxkit.physiology.mouse import MousePhysiology, read_mouse, recompute_turnover, turnover_table
@@ -18,6 +18,7 @@ from fluxkit.physiology.turnover import (
     infusion_rate,
     turnover,
 )
+from fluxkit.physiology.urine import unlabeled_share_of_urine
 
 __all__ = [
     "quantity",
@@ -44,9 +45,12 @@ __all__ = [
     "mixed_vein",
     "organ_balances",
     "conversions_of_state",
+    "oxidation_by_tissue",
+    "carbon_sources",
     "glucose_recycling",
     "substrate_cycle",
     "urea_turnover",
+    "unlabeled_share_of_urine",
     "MousePhysiology",
     "read_mouse",
     "turnover_table",

@@ -1,6 +1,6 @@
 """Which circulating nutrients each one is made from directly, computed exactly from a flux state, atom by atom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -9,7 +9,7 @@ from fluxkit.errors import UnknownNameError, suggest
 from fluxkit.fluxes.completion import as_flux_dataset
 from fluxkit.fluxes.states import directed_fluxes
 from fluxkit.networks import Network, Participant
-from fluxkit.physiology.organs import PLASMA, plasma_pools
+from fluxkit.physiology.organs import OUTSIDE, PLASMA, organ_of, plasma_pools
 
 STORES = "stores"
 """The source of what comes from outside the balanced pools: glycogen, protein, fat, diet, infusion."""
@@ -63,71 +63,192 @@ def conversions_of_state(
     UnknownNameError
         The network has no plasma, or no such nutrient in it.
     """
-    state = as_flux_dataset(network, fluxes)
-    pools = plasma_pools(network, plasma)
-    named = {pool: name for pool, name in pools.items() if network.atom_counts[pool].get(element, 0)}
-    sources = [*dict.fromkeys(named.values()), STORES]
-    targets = sources[:-1] if nutrients is None else list(nutrients)
+    origin = _Origin(network, element, plasma)
+    targets = origin.sources[:-1] if nutrients is None else list(nutrients)
     for each in targets:
-        if each not in sources[:-1]:
-            raise UnknownNameError(f"plasma has no nutrient {each!r} with {element}. {suggest(each, sources[:-1])}")
-    lead = [dim for dim in state["net_flux"].dims if dim != "reaction"]
-    net = state["net_flux"].transpose(..., "reaction").values
-    exchange = state["exchange_flux"].transpose(*lead, "reaction").values
-    rates = directed_fluxes(network, net, exchange).reshape(-1, len(network.reactions) + int(network.reversible.sum()))
-    flows = _flows(network, element)
-    origin = _Origin(network, element, named, sources)
-    values = np.stack([origin.solve(flows, each, targets) for each in rates])
-    shape = net.shape[:-1]
-    coords = {name: state.coords[name] for name in lead if name in state.coords}
-    amount, slash, rest = network.flux_unit.partition("/")
-    value = xr.DataArray(
-        values.reshape(*shape, len(targets), len(sources)), dims=(*lead, "target", "source"),
-        coords={**coords, "target": targets, "source": sources},
-    )  # fmt: skip
-    units = f"{amount} {element}{slash}{rest}" if slash else f"{network.flux_unit} {element}"
+        if each not in origin.sources[:-1]:
+            hint = suggest(each, origin.sources[:-1])
+            raise UnknownNameError(f"plasma has no nutrient {each!r} with {element}. {hint}")
+    arriving = {pool: name for pool, name in origin.pools.items() if name in targets}
+
+    def target_of(pool: str, _: int) -> str | None:
+        return arriving.get(pool)
+
+    value = origin.over_states(fluxes, "target", targets, lambda rates: origin.arrivals(rates, targets, target_of))
+    return _as_quantity(value, _units_of_atoms(network, element))
+
+
+def oxidation_by_tissue(
+    fluxes: xr.Dataset, network: Network, *, product: str = "CO2", plasma: Sequence[str] = PLASMA
+) -> xr.Dataset:
+    r"""Return what each tissue burns: the flux of carbon from each circulating nutrient into CO2, tissue by tissue.
+
+    Each carbon that a reaction of the tissue releases as CO2 is followed back to the plasma nutrient, or the store,
+    that it last was in, as in :func:`conversions_of_state`.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        ``net_flux`` and ``exchange_flux`` over ``(..., reaction)``, leading dimensions free.
+    network : Network
+        A whole-body network.
+    product : str
+        What burning makes, without compartment.
+    plasma : sequence of str
+        Compartments that are plasma.
+
+    Returns
+    -------
+    xarray.Dataset
+        Quantity over ``(..., tissue, source)`` in carbon atoms of the network's flux unit, sd 0. Carbon that was CO2
+        and is released again (carboxylation and back) has the source ``"CO2"``.
+
+    Raises
+    ------
+    UnknownNameError
+        The network has no plasma, or the product is none of its nutrients.
+    """
+    origin = _Origin(network, "C", plasma)
+    if product not in origin.sources[:-1]:
+        raise UnknownNameError(f"plasma has no nutrient {product!r} with C. {suggest(product, origin.sources[:-1])}")
+    organs = [organ_of(each, plasma) for each in network.reactions]
+    tissues = [each for each in dict.fromkeys(organs) if each != OUTSIDE]
+    burnt = {pool for pool, name in origin.pools.items() if name == product}
+
+    def tissue_of(pool: str, reaction: int) -> str | None:
+        return organs[reaction] if pool in burnt and organs[reaction] != OUTSIDE else None
+
+    value = origin.over_states(fluxes, "tissue", tissues, lambda rates: origin.arrivals(rates, tissues, tissue_of))
+    return _as_quantity(value, _units_of_atoms(network, "C"))
+
+
+def carbon_sources(
+    fluxes: xr.Dataset, network: Network, pools: Sequence[str], *, plasma: Sequence[str] = PLASMA
+) -> xr.Dataset:
+    r"""Return from which circulating nutrients the carbon of tissue pools directly comes.
+
+    The direct contribution of glucose, lactate and others to the TCA cycle of a tissue, when asked of its malate or
+    succinate; to what enters it, when asked of acetyl-CoA. In labeling, :func:`direct_contributions` estimates it.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        ``net_flux`` and ``exchange_flux`` over ``(..., reaction)``, leading dimensions free.
+    network : Network
+        A whole-body network.
+    pools : sequence of str
+        Metabolites with their compartment, ``["Mal.M", "AcCoA.M"]``.
+    plasma : sequence of str
+        Compartments that are plasma.
+
+    Returns
+    -------
+    xarray.Dataset
+        Quantity over ``(..., pool, source)``: fractions of carbon, sd 0. They sum to one, or to zero where no flux
+        supplies the pool.
+
+    Raises
+    ------
+    UnknownNameError
+        The network has no plasma, or no such balanced pool outside of it.
+    """
+    origin = _Origin(network, "C", plasma)
+    inner = list(dict.fromkeys(name for name, _ in origin.row))
+    for each in pools:
+        if each not in inner:
+            raise UnknownNameError(
+                f"no tissue of {network.name!r} has a pool {each!r} with carbon. {suggest(each, inner)}"
+            )
+    rows = [[row for (name, _), row in origin.row.items() if name == each] for each in pools]
+    value = origin.over_states(
+        fluxes, "pool", list(pools), lambda rates: np.stack([origin.solve(rates)[each].mean(axis=0) for each in rows])
+    )
+    return _as_quantity(value, "fraction")
+
+
+def _as_quantity(value: xr.DataArray, units: str) -> xr.Dataset:
     return xr.Dataset({"value": value, "sd": xr.zeros_like(value)}, attrs={"units": units, "basis": "atom"})
 
 
-class _Origin:
-    """The places of atoms: which are unknown, and what is fixed."""
+def _units_of_atoms(network: Network, element: str) -> str:
+    amount, slash, rest = network.flux_unit.partition("/")
+    return f"{amount} {element}{slash}{rest}" if slash else f"{network.flux_unit} {element}"
 
-    def __init__(self, network: Network, element: str, pools: dict[str, str], sources: list[str]) -> None:
+
+class _Origin:
+    """The places of atoms of one element: those in plasma are sources, those in tissues have an origin to be found."""
+
+    def __init__(self, network: Network, element: str, plasma: Sequence[str]) -> None:
+        pools = plasma_pools(network, plasma)
+        self.network = network
+        self.pools = {pool: name for pool, name in pools.items() if network.atom_counts[pool].get(element, 0)}
+        self.sources = [*dict.fromkeys(self.pools.values()), STORES]
         inner = [each for each in network.balanced if each not in pools]
         atoms = [(each, i) for each in inner for i in range(network.atom_counts[each].get(element, 0))]
-        self.pools, self.sources = pools, sources
         self.row: dict[Atom, int] = {atom: i for i, atom in enumerate(atoms)}
+        self.flows = _flows(network, element)
+        back = np.flatnonzero(network.reversible).tolist()
+        self.reaction = [*range(len(network.reactions)), *back]  # of each directed flux
 
-    def solve(self, flows: list[tuple[Atom, Atom, int, float]], rates: np.ndarray, targets: list[str]) -> np.ndarray:
-        """Return atoms per time that each source gives to each target, shape ``(target, source)``."""
-        size, count = len(self.row), len(self.sources)
-        matrix, fixed = np.zeros((size, size)), np.zeros((size, count))
-        arrivals: list[tuple[int, Atom, float]] = []
-        for atom, source, place, share in flows:
+    def over_states(
+        self, fluxes: xr.Dataset, dim: str, names: Sequence[str], find: Callable[[np.ndarray], np.ndarray]
+    ) -> xr.DataArray:
+        """Return what ``find`` makes of the directed fluxes of every state, over ``(..., dim, source)``."""
+        network = self.network
+        state = as_flux_dataset(network, fluxes)
+        lead = [each for each in state["net_flux"].dims if each != "reaction"]
+        net = state["net_flux"].transpose(..., "reaction").values
+        exchange = state["exchange_flux"].transpose(*lead, "reaction").values
+        rates = directed_fluxes(network, net, exchange).reshape(-1, len(self.reaction))
+        values = np.stack([find(each) for each in rates])
+        coords = {name: state.coords[name] for name in lead if name in state.coords}
+        return xr.DataArray(
+            values.reshape(*net.shape[:-1], len(names), len(self.sources)),
+            dims=(*lead, dim, "source"),
+            coords={**coords, dim: list(names), "source": self.sources},
+        )
+
+    def solve(self, rates: np.ndarray) -> np.ndarray:
+        """Return from which source every atom in tissues comes, shape ``(atom, source)``."""
+        size = len(self.row)
+        matrix, fixed = np.zeros((size, size)), np.zeros((size, len(self.sources)))
+        for atom, source, place, share in self.flows:
             flux = rates[place] * share
-            if flux == 0:
+            if flux == 0 or atom not in self.row:
                 continue
-            if atom in self.row:
-                row = self.row[atom]
-                matrix[row, row] += flux
-                if source in self.row:
-                    matrix[row, self.row[source]] -= flux
-                else:
-                    fixed[row, self.source_of(source)] += flux
-            elif self.pools.get(atom[0]) in targets:
-                arrivals.append((targets.index(self.pools[atom[0]]), source, flux))
+            row = self.row[atom]
+            matrix[row, row] += flux
+            if source in self.row:
+                matrix[row, self.row[source]] -= flux
+            else:
+                fixed[row, self.source_of(source)] += flux
         empty = np.diag(matrix) == 0  # a pool that nothing supplies
         matrix[empty, empty] = 1.0
-        origins = np.linalg.solve(matrix, fixed)
-        result = np.zeros((len(targets), count))
-        for target, source, flux in arrivals:
+        return np.linalg.solve(matrix, fixed)
+
+    def arrivals(
+        self, rates: np.ndarray, targets: Sequence[str], target_of: Callable[[str, int], str | None]
+    ) -> np.ndarray:
+        """Return atoms per time from each source into plasma pools, shape ``(target, source)``.
+
+        ``target_of`` says, of a plasma pool and the number of a reaction that supplies it, which target that is.
+        """
+        origins = self.solve(rates)
+        result = np.zeros((len(targets), len(self.sources)))
+        for atom, source, place, share in self.flows:
+            flux = rates[place] * share
+            target = target_of(atom[0], self.reaction[place]) if flux and atom[0] in self.pools else None
+            if target is None:
+                continue
+            row = targets.index(target)
             if source in self.row:
-                result[target] += flux * origins[self.row[source]]
+                result[row] += flux * origins[self.row[source]]
             else:
-                result[target, self.source_of(source)] += flux
+                result[row, self.source_of(source)] += flux
         return result
 
     def source_of(self, atom: Atom) -> int:
+        """Return the number of the source that a place outside the tissues is."""
         return self.sources.index(self.pools.get(atom[0], STORES))
 
 
