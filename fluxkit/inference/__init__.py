@@ -1,5 +1,6 @@
 """What the fluxes were, how sure that is, and whether to trust it."""
 
+from fluxkit.inference.comparison.common import common_fluxes
 from fluxkit.inference.comparison.comparison import Estimates, compare
 from fluxkit.inference.estimate import FluxEstimate, Verdict, load_estimate
 from fluxkit.inference.goodness import fit_statistics
@@ -14,6 +15,7 @@ __all__ = [
     "QuantifySettings",
     "SamplerSettings",
     "Verdict",
+    "common_fluxes",
     "compare",
     "fit_fluxes",
     "fit_statistics",

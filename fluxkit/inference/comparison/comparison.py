@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from fluxkit.errors import FluxError, UnknownNameError, suggest
+from fluxkit.inference.comparison.common import Quantities, common_fluxes
 from fluxkit.inference.comparison.difference import describe_difference, interval, pair_draws
 from fluxkit.inference.comparison.false_discovery import q_values, s_values
+from fluxkit.inference.comparison.one_network import check_one_network
 from fluxkit.inference.comparison.replicate_means import draw_means, summarise_draws
 from fluxkit.inference.estimate import FluxEstimate, write_fluxes
 
@@ -74,6 +76,49 @@ class Estimates(Mapping[str, FluxEstimate]):
         """
         groups = self._members(first), self._members(second)
         return compare(*groups, quantities, threshold=threshold, fold=fold, rate=rate)
+
+    def common(
+        self,
+        animals: str | Sequence[str] | None = None,
+        quantities: Quantities | None = None,
+        *,
+        variation: float = 0.2,
+        scale: float = 0.5,
+        family: str = "half-cauchy",
+    ) -> pd.DataFrame:
+        """Say which fluxes animals have in common, and how much they vary; see :func:`common_fluxes`.
+
+        Parameters
+        ----------
+        animals : str or sequence of str, optional
+            A condition whose samples were not pooled, or the names of estimates; all of them by default, where they
+            are of one condition and one tissue.
+        quantities : mapping or sequence of str, optional
+            Expressions or functions, by name; every net flux by default.
+        variation, scale, family : float, float, str
+            Share of the mean beyond which animals vary, and the prior of the scatter between animals.
+
+        Raises
+        ------
+        UnknownNameError
+            Nothing has this name.
+        FluxError
+            There are fewer than two animals, or they cannot be set side by side.
+        """
+        chosen = self._replicates() if animals is None else self._members(animals)
+        named = {name: each for name, each in self._estimates.items() if any(each is one for one in chosen)}
+        return common_fluxes(named, quantities, variation=variation, scale=scale, family=family)
+
+    def _replicates(self) -> list[FluxEstimate]:
+        """Return all estimates, which differ in nothing but the animal."""
+        every = list(self._estimates.values())
+        for kind in ("condition", "tissue"):
+            if len(found := dict.fromkeys(_coordinate(each, kind) for each in every)) > 1:
+                raise FluxError(
+                    f"the estimates are of several {kind}s ({', '.join(map(repr, found))}), whose differences are none "
+                    f"between animals; name those of one: {list(self._estimates)}."
+                )
+        return every
 
     def _members(self, name: str | Sequence[str]) -> list[FluxEstimate]:
         if not isinstance(name, str):
@@ -194,13 +239,7 @@ def _check_numbers(threshold: float, fold: float, rate: float) -> None:
 def _check_groups(first: list[FluxEstimate], second: list[FluxEstimate]) -> None:
     if not first or not second:
         raise FluxError("a condition without estimates cannot be compared; give at least one on each side.")
-    known = first[0]
-    for each in (*first, *second):
-        if each.network.fingerprint != known.network.fingerprint:
-            raise FluxError(
-                f"{known.sample!r} was quantified with network {known.network.name!r}, {each.sample!r} with another "
-                f"one ({each.network.name!r}); quantify both with the same network."
-            )
+    check_one_network([*first, *second])
 
 
 def _quantities(groups: list[list[FluxEstimate]], quantities: Mapping[str, str] | None):
