@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from fluxkit.inference import fit_fluxes, quantify
     from fluxkit.labeling import read_labeling, simulate, with_rates
     from fluxkit.networks import BodyPlan, Circulation, Tissue, compose_body, list_networks, load_network, read_network
-    from fluxkit.view import flux_map
+    from fluxkit.view import body_map, flux_map
     from fluxkit.workflows import run_notebook, train
 
 __version__ = "0.1.0"
@@ -29,6 +29,7 @@ __all__ = [
     "quantify",
     "fit_fluxes",
     "flux_map",
+    "body_map",
     "run_notebook",
 ]
 
@@ -48,6 +49,7 @@ _FOLDER_OF = {
     "quantify": "fluxkit.inference",
     "fit_fluxes": "fluxkit.inference",
     "flux_map": "fluxkit.view",
+    "body_map": "fluxkit.view",
     "run_notebook": "fluxkit.workflows",
 }
 

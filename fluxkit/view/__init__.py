@@ -1,22 +1,32 @@
 """What the results look like: flux map, figures and reports."""
 
+from fluxkit.view.body_data import organ_exchange
+from fluxkit.view.body_map import body_fragment, body_map, body_page
+from fluxkit.view.body_scene import body_scene
 from fluxkit.view.flux_figures import comparison_figure, interval_figure, marginal_figure
 from fluxkit.view.flux_map import flux_map, map_fragment, map_page
 from fluxkit.view.flux_numbers import FluxNumbers, flux_numbers
 from fluxkit.view.labeling_figures import mid_figure, residual_figure
 from fluxkit.view.layout import MapLayout, automatic_layout, map_layout, read_layout
 from fluxkit.view.map_data import map_data
+from fluxkit.view.tissue_figures import tissue_source_figure
 
 __all__ = [
     "flux_map",
     "map_data",
     "map_fragment",
     "map_page",
+    "body_map",
+    "body_scene",
+    "body_fragment",
+    "body_page",
+    "organ_exchange",
     "comparison_figure",
     "interval_figure",
     "marginal_figure",
     "mid_figure",
     "residual_figure",
+    "tissue_source_figure",
     "FluxNumbers",
     "flux_numbers",
     "MapLayout",
