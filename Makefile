@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(filter-out notebooks/whole_body.ipynb,$(wildcard notebooks/*.ipynb))  # a body takes minutes: a test runs it on two tissues
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 

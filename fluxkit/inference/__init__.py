@@ -5,6 +5,8 @@ from fluxkit.inference.comparison.comparison import Estimates, compare
 from fluxkit.inference.estimate import FluxEstimate, Verdict, load_estimate
 from fluxkit.inference.goodness import fit_statistics
 from fluxkit.inference.least_squares import fit_fluxes
+from fluxkit.inference.left_out import LeftOut, predict_left_out
+from fluxkit.inference.populations import per_cell_fluxes, population_fractions
 from fluxkit.inference.problem import QuantifySettings
 from fluxkit.inference.quantify import quantify
 from fluxkit.inference.sampler.sampling import SamplerSettings
@@ -12,6 +14,7 @@ from fluxkit.inference.sampler.sampling import SamplerSettings
 __all__ = [
     "Estimates",
     "FluxEstimate",
+    "LeftOut",
     "QuantifySettings",
     "SamplerSettings",
     "Verdict",
@@ -20,5 +23,8 @@ __all__ = [
     "fit_fluxes",
     "fit_statistics",
     "load_estimate",
+    "predict_left_out",
+    "per_cell_fluxes",
+    "population_fractions",
     "quantify",
 ]

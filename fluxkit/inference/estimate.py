@@ -171,6 +171,33 @@ class FluxEstimate:
         """
         return _evaluate(self.posterior, self.network, expression)
 
+    def draws(self, count: int = 200) -> xr.Dataset:
+        """Return posterior draws that are spread evenly over chains and time, for what is costly to compute of each.
+
+        Parameters
+        ----------
+        count : int
+            How many at most.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``net_flux(draw, reaction)`` and ``exchange_flux(draw, reaction)``.
+
+        Raises
+        ------
+        FluxError
+            The count is below 1.
+        """
+        if count < 1:
+            raise FluxError(f"count = {count} must be at least 1.")
+        names, width = ("net_flux", "exchange_flux"), len(self.network.reactions)
+        values = {name: self.posterior[name].transpose("draw", "chain", "reaction").values for name in names}
+        total = len(values["net_flux"]) * values["net_flux"].shape[1]
+        chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
+        variables = {name: (("draw", "reaction"), each.reshape(-1, width)[chosen]) for name, each in values.items()}
+        return xr.Dataset(variables, coords={"reaction": list(self.network.reaction_names)}, attrs=self.best.attrs)
+
     def to_csv(self, path: str | Path) -> Path:
         """Write the intervals as one table, ``fluxes.csv``; see :func:`write_fluxes`."""
         return write_fluxes({self.sample: self}, path)

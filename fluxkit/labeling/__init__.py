@@ -6,7 +6,7 @@ from fluxkit.labeling.noise import NoiseModel
 from fluxkit.labeling.rates import with_rates
 from fluxkit.labeling.reading import read_labeling
 from fluxkit.labeling.replicates import pool_replicates, split_samples
-from fluxkit.labeling.selection import select_labeling
+from fluxkit.labeling.selection import select_labeling, with_open_infusions
 from fluxkit.labeling.simulate import simulate
 from fluxkit.labeling.tracers import Tracers, input_mid, normalise_experiments, parse_tracers
 
@@ -27,5 +27,6 @@ __all__ = [
     "simulate",
     "split_samples",
     "to_table",
+    "with_open_infusions",
     "with_rates",
 ]

@@ -9,7 +9,8 @@ import numpy as np
 from fluxkit.labeling.meaning import ResolvedMeasurement
 from fluxkit.networks import Fragment, PoolShare
 
-Layout = tuple[np.ndarray, ...]
+_A = np.ndarray
+Layout = tuple[_A, _A, _A, _A, _A, _A, _A, _A, _A]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
-from fluxkit.errors import LabelingError, UnknownNameError, suggest
+from fluxkit.errors import LabelingError, TracerError, UnknownNameError, suggest
+from fluxkit.labeling.label_text import format_label
+from fluxkit.labeling.tracers import parse_tracers
+from fluxkit.networks import Network
 
 
 def select_labeling(
@@ -68,3 +71,36 @@ def _require(kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:
     for each in wanted:
         if each not in options:
             raise UnknownNameError(f"the dataset has no {kind} {each!r}. {suggest(each, options)}")
+
+
+def with_open_infusions(labeling: xr.Dataset, network: Network) -> xr.Dataset:
+    """Return a dataset in which the labeled part of every tracer is to be found, ``?%``.
+
+    For animals that share one flux state, but were infused at rates of their own: the fastest infusion is a flux of
+    the network, of which each animal got a part; what it did not get is made up for by unlabeled molecules.
+
+    Parameters
+    ----------
+    labeling : xarray.Dataset
+        A labeling dataset, each pool with one labeled kind of molecule.
+    network : Network
+        Its network.
+
+    Raises
+    ------
+    TracerError
+        A pool is fed a mixture of tracers.
+    """
+    texts = {}
+    for name, text in json.loads(labeling.attrs["tracers"]).items():
+        pools = parse_tracers(text, network).pools
+        several = [pool for pool, mixture in pools.items() if len(mixture) > 1]
+        if several:
+            raise TracerError(
+                f"experiment {name!r}: {several[0]} is fed a mixture; the part of one tracer can be open."
+            )
+        kinds = {
+            pool: format_label(mixture[0][1], network.atom_counts[pool]) for pool, mixture in pools.items() if mixture
+        }
+        texts[name] = "; ".join(f"{pool}: ?% {label}" for pool, label in kinds.items())
+    return labeling.assign_attrs(tracers=json.dumps(texts, ensure_ascii=False))

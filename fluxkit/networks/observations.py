@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from fluxkit.errors import LabelingError, UnknownNameError, suggest
@@ -97,6 +97,31 @@ class ObservationTable:
 
     def __contains__(self, name: object) -> bool:
         return name in self.entries
+
+    def with_pools(self, name: str, pools: str) -> "ObservationTable":
+        """Return a table in which a measured name means other pools.
+
+        Parameters
+        ----------
+        name : str
+            A name of the table.
+        pools : str
+            As :func:`parse_pools` reads it, ``"Lac.P:1"``.
+
+        Raises
+        ------
+        UnknownNameError
+            The table has no such name.
+        LabelingError
+            The pools cannot be read.
+        """
+        shares = parse_pools(pools, f"observation {name!r}")
+        entry = replace(
+            self[name],
+            pools=tuple(each for each in shares if each.fragment != UNLABELED),
+            unlabeled=tuple(each for each in shares if each.fragment == UNLABELED),
+        )
+        return ObservationTable({**self.entries, name: entry}, self.typical_weights)
 
     def __getitem__(self, name: str) -> Observation:
         if name not in self.entries:
