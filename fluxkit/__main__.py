@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _quantify(options: argparse.Namespace) -> None:
     from fluxkit.files import check_folder
     from fluxkit.inference import QuantifySettings, SamplerSettings, compare
+    from fluxkit.labeling import select_labeling
     from fluxkit.workflows.results import write_results
 
     check_folder(options.out)
@@ -52,6 +53,7 @@ def _quantify(options: argparse.Namespace) -> None:
     given = _given(options, "masks", "purity", "natural_abundance", "unknown")
     tracers = _tracers(options.tracers) if options.tracers else None
     labeling = fluxkit.read_labeling(options.table, network, tracers, **given)
+    labeling = select_labeling(labeling, **_given(options, "experiments", "tissues"))
     sampler = SamplerSettings(**_given(options, "seconds"))
     estimate = fluxkit.quantify(
         labeling,
@@ -196,6 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add.add_argument("--rate-unit", help="unit of the rates; that of the network puts them on the scale of its fluxes")
     _add_measurement(add)
+    add.add_argument("--experiments", nargs="+", metavar="NAME", help="experiments of the table to use (default: all)")
+    add.add_argument("--tissues", nargs="+", metavar="NAME", help="tissues of a body to use (default: all)")
     add.add_argument(
         "--model",
         default="shipped",
@@ -277,7 +281,7 @@ def _seed(text: str) -> int:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--network", help="name of a bundled network (default: ccm)")
-    which.add_argument("--rxn", type=Path, metavar="FILE", help="a network of your own, as .rxn text")
+    which.add_argument("--rxn", type=Path, metavar="FILE", help="a network of your own: .rxn, or a body plan .toml")
     parser.add_argument("--bounds", type=Path, metavar="FILE", help="its flux table: bounds, targets, reference state")
     parser.add_argument("--constraints", type=Path, metavar="FILE", help="its linear equalities")
     parser.add_argument("--observations", type=Path, metavar="FILE", help="its observation table")

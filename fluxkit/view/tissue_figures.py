@@ -17,7 +17,7 @@ COLOURS = (BLUE, VERMILLION, "#009e73", ORANGE, "#cc79a7", SKY, MUTED)
 
 def tissue_source_figure(
     shares: xr.Dataset | Mapping[str, xr.Dataset],
-    sources: Sequence[str],
+    sources: Mapping[str, Sequence[str]],
     *,
     names: Mapping[str, str] | None = None,
     title: str = "Direct sources of carbon",
@@ -30,8 +30,8 @@ def tissue_source_figure(
     shares : xarray.Dataset or mapping of str to xarray.Dataset
         From :func:`fluxkit.physiology.carbon_sources` over posterior draws; several by name are drawn one below the
         other in each row, the first filled, the next ones open.
-    sources : sequence of str
-        Nutrients to show.
+    sources : mapping of str to sequence of str
+        What to show: nutrients that count together, ``{"glucose": ["Glc"], "lactate and pyruvate": ["Lac", "Pyr"]}``.
     names : mapping of str to str, optional
         What to call each pool, ``{"Mal.M": "muscle"}``.
     title : str
@@ -51,7 +51,7 @@ def tissue_source_figure(
     several = {"": shares} if isinstance(shares, xr.Dataset) else dict(shares)
     first = next(iter(several.values()))
     known = [str(each) for each in first["source"].values]
-    for each in sources:
+    for each in (name for group in sources.values() for name in group):
         if each not in known:
             raise UnknownNameError(f"no share is of the source {each!r}. {suggest(each, known)}")
     pools = [str(each) for each in first["pool"].values]
@@ -59,12 +59,12 @@ def tissue_source_figure(
     tails = [0.5 - level / 2, 0.5, 0.5 + level / 2]
     count = len(sources) * len(several)
     for i, (label, each) in enumerate(several.items()):
-        lower, middle, upper = each["value"].quantile(tails, "draw").transpose("quantile", "source", "pool")
         for k, (source, colour) in enumerate(zip(sources, COLOURS * len(sources), strict=False)):
+            shares_of_group = each["value"].sel(source=list(sources[source])).sum("source")
+            lower, middle, upper = shares_of_group.quantile(tails, "draw").transpose("quantile", "pool").values
             offset = 0.7 * ((k * len(several) + i + 0.5) / count - 0.5)
-            centre = middle.sel(source=source).values
             figure.add_scatter(
-                x=centre,
+                x=middle,
                 y=[row + offset for row in range(len(pools))],
                 mode="markers",
                 name=f"{source}, {label}" if label else source,
@@ -72,8 +72,8 @@ def tissue_source_figure(
                 error_x={
                     "type": "data",
                     "symmetric": False,
-                    "array": upper.sel(source=source).values - centre,
-                    "arrayminus": centre - lower.sel(source=source).values,
+                    "array": upper - middle,
+                    "arrayminus": middle - lower,
                     "color": colour,
                     "thickness": 1.5,
                     "width": 0,
