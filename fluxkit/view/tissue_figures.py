@@ -83,7 +83,9 @@ def tissue_source_figure(
     for row in range(1, len(pools)):
         figure.add_hline(y=row - 0.5, line={"color": OPEN, "width": 0.5})
     labels = [(names or {}).get(each, each) for each in pools]
-    figure.update_yaxes(tickvals=list(range(len(pools))), ticktext=labels, autorange="reversed", showgrid=False)
+    figure.update_yaxes(
+        tickvals=list(range(len(pools))), ticktext=labels, autorange="reversed", showgrid=False, zeroline=False
+    )
     figure.update_xaxes(title=f"share of carbon, {level:.0%} intervals", tickformat=".0%", range=[-0.01, 1.01])
     height = 110 + len(pools) * max(28, 13 * count)
     figure.update_layout(
