@@ -202,6 +202,9 @@ def source_matrix_figure(matrix: xr.Dataset, title: str | None = None) -> "Figur
     return figure
 
 
+OTHERS = "several organs"
+
+
 def organ_figure(
     balances: xr.Dataset,
     *,
@@ -221,7 +224,7 @@ def organ_figure(
         Nutrients that are not drawn: waste would dwarf the rest.
     smallest : float
         Least share of all transport that a band must have to be drawn; what is thinner is left out, so a nutrient's
-        bands need not add up.
+        bands need not add up. Where all bands to one side are thinner, they are drawn as one, "several organs".
 
     Returns
     -------
@@ -250,9 +253,12 @@ def organ_figure(
         return nodes.setdefault((column, key), len(nodes))
 
     for nutrient in order:
-        for organ, value in table.loc[nutrient].items():
-            if abs(value) < smallest * total:
-                continue
+        row = table.loc[nutrient]
+        bands = {organ: value for organ, value in row.items() if abs(value) >= smallest * total}
+        for sign in (1, -1):  # what leaves through thin bands alone leaves through one of them together
+            if bands and not any(sign * value > 0 for value in bands.values()):
+                bands |= {OTHERS: sign * (sign * row).clip(lower=0).sum()}
+        for organ, value in bands.items():
             middle = node("plasma", nutrient)
             ends = (node("from", organ), middle) if value > 0 else (middle, node("to", organ))
             links.append((*ends, abs(value), nutrient))
