@@ -7,8 +7,8 @@ import numpy as np
 
 from fluxkit.view.map_data import text_width
 
-FRACTIONS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78)
-GAPS = (5.0, 14.0)
+FRACTIONS = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
+GAPS = (5.0, 12.0, 22.0)
 
 
 def place_labels(data: dict[str, Any]) -> dict[str, Any]:
@@ -22,18 +22,15 @@ def place_labels(data: dict[str, Any]) -> dict[str, Any]:
     font = data["label_font"]
     arrows = data["arrows"]
     lines = {each["name"]: _points(each["hit"]) for each in arrows}
-    strokes = np.vstack([points for points in lines.values()])
+    strokes = np.vstack(list(lines.values()))
     half = np.repeat([each["width"] / 2 for each in arrows], [len(points) for points in lines.values()])
     taken = [_node_box(each, data["font"]) for each in data["nodes"] if each["text"]]
     labels = {}
     for each in sorted(arrows, key=lambda arrow: -arrow["width"]):
-        size = _size(each["label"], font)
-        best = min(
-            _candidates(lines[each["name"]], each["width"], size),
-            key=lambda place: _crowding(place[1], np.array(taken), strokes, half, data) + place[2],
-        )
-        labels[each["name"]] = {**each["label"], **best[0]}
-        taken.append(best[1])
+        places, boxes, far = _candidates(lines[each["name"]], each["width"], _size(each["label"], font))
+        best = int((_crowding(boxes, np.array(taken), strokes, half, data) + far).argmin())
+        labels[each["name"]] = {**each["label"], **places[best]}
+        taken.append(tuple(boxes[best]))
     return {**data, "arrows": [{**each, "label": labels[each["name"]]} for each in arrows]}
 
 
@@ -51,8 +48,8 @@ def _points(path: str, steps: int = 24) -> np.ndarray:
 def _size(label: dict[str, Any], font: float) -> tuple[float, float]:
     if label["interval"]:
         width = max(text_width(label["text"], font), text_width(f"{label['value']} {label['interval']}", font))
-        return width * 1.06, 2.1 * font
-    return text_width(f"{label['text']} {label['value']}", font) * 1.06 + 0.35 * font, 1.1 * font
+        return width * 1.15, 2.3 * font
+    return text_width(f"{label['text']} {label['value']}", font) * 1.1 + 0.35 * font, 1.35 * font
 
 
 def _node_box(node: dict[str, Any], font: float) -> tuple[float, float, float, float]:
@@ -60,8 +57,11 @@ def _node_box(node: dict[str, Any], font: float) -> tuple[float, float, float, f
     return node["x"] - half, node["y"] - 0.6 * font, node["x"] + half, node["y"] + 0.6 * font
 
 
-def _candidates(points: np.ndarray, width: float, size: tuple[float, float]):
-    """Yield the place of a label, its box, and how far it is from the middle of the arrow, as a cost."""
+def _candidates(
+    points: np.ndarray, width: float, size: tuple[float, float]
+) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
+    """Places of a label, their boxes, and how far each is from the middle of the arrow, as a cost."""
+    places, boxes, far = [], [], []
     for rank, fraction in enumerate(FRACTIONS):
         x, y = points[round(fraction * (len(points) - 1))]
         for gap in GAPS:
@@ -72,24 +72,25 @@ def _candidates(points: np.ndarray, width: float, size: tuple[float, float]):
                 (-off, off + tall, "end"),
             ):  # fmt: skip
                 left = x + dx - {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * size[0]
-                box = (left, y + dy - tall, left + size[0], y + dy + tall)
-                place = {"x": round(float(x + dx), 1), "y": round(float(y + dy), 1), "anchor": anchor}
-                yield place, box, 0.02 * rank + 0.004 * gap
+                places.append({"x": round(float(x + dx), 1), "y": round(float(y + dy), 1), "anchor": anchor})
+                boxes.append((left, y + dy - tall, left + size[0], y + dy + tall))
+                far.append(0.02 * rank + 0.004 * gap)
+    return places, np.array(boxes), np.array(far)
 
 
 def _crowding(
-    box: tuple[float, float, float, float],
-    taken: np.ndarray,
-    strokes: np.ndarray,
-    half: np.ndarray,
-    data: dict[str, Any],
-) -> float:
-    """How much a box covers: texts count most, arrows less, the rim of the map as much as a text."""
-    left, top, right, bottom = box
+    boxes: np.ndarray, taken: np.ndarray, strokes: np.ndarray, half: np.ndarray, data: dict[str, Any]
+) -> np.ndarray:
+    """How much each box covers: texts count most, arrows less, the rim of the map as much as a text."""
+    low, high = boxes[:, :2].min(0) - 20, boxes[:, 2:].max(0) + 20
+    near = ((strokes > low) & (strokes < high)).all(1)
+    taken = taken[(taken[:, 2:] > low).all(1) & (taken[:, :2] < high).all(1)]
+    left, top, right, bottom = boxes.T[:, :, None]
     wide = np.minimum(taken[:, 2], right) - np.maximum(taken[:, 0], left)
-    high = np.minimum(taken[:, 3], bottom) - np.maximum(taken[:, 1], top)
-    covered = float((np.maximum(wide, 0) * np.maximum(high, 0)).sum()) / 40
-    x, y = strokes.T
-    struck = (x > left - half) & (x < right + half) & (y > top - half) & (y < bottom + half)
-    beyond = max(0.0, -left) + max(0.0, -top) + max(0.0, right - data["width"]) + max(0.0, bottom - data["height"])
-    return covered + 0.25 * float(struck.sum()) + beyond
+    tall = np.minimum(taken[:, 3], bottom) - np.maximum(taken[:, 1], top)
+    covered = (np.maximum(wide, 0) * np.maximum(tall, 0)).sum(1) / 40
+    (x, y), reach = strokes[near].T, half[near]
+    struck = (x > left - reach) & (x < right + reach) & (y > top - reach) & (y < bottom + reach)
+    beyond = np.maximum(0, -left) + np.maximum(0, -top)
+    beyond = beyond + np.maximum(0, right - data["width"]) + np.maximum(0, bottom - data["height"])
+    return covered + 0.25 * struck.sum(1) + beyond[:, 0]

@@ -10,19 +10,22 @@ PLACES = {
     "P5P": (220, 150), "S7P": (130, 230), "E4P": (235, 250), "Lac": (220, 530), "Ala": (245, 630), "Ser": (520, 300),
     "Gly": (650, 300), "C1": (770, 270), "AcCoA": (510, 520), "OAA": (450, 640), "Cit": (600, 590),
     "AKG": (720, 650), "Suc": (720, 760), "Fum": (590, 820), "Mal": (470, 745), "Asp": (360, 840),
-    "Glu": (850, 610), "Gln": (970, 550), "NH3": (960, 690), "AcAc": (640, 440), "KIC": (770, 420),
+    "Glu": (850, 610), "Gln": (970, 550), "NH3": (960, 690), "AcAc": (700, 435), "KIC": (830, 420),
     "KIV": (850, 790), "Ac": (640, 500), "AcC": (760, 540), "GlcLum": (560, 160), "AcLum": (700, 200),
     "Pal": (560, 400), "OFA": (680, 470), "Urea": (220, 850),
 }  # fmt: skip
 """Places of the usual pools, in map units: glycolysis runs down, the citrate cycle clockwise."""
 
+OUTSIDE = {"Glc": (360, 25), "Lac": (110, 530), "Pal": (590, 385), "OFA": (660, 520), "Gln": (1060, 500)}
+"""Places of external pools that every tissue knows."""
+
 KNOWN_ENOUGH = 5
 ANGLES = np.arange(24) * 2 * np.pi / 24
 RADII = (85.0, 112.0, 145.0)
-MARGIN = 70.0
+MARGIN = 80.0
 
 
-def tissue_layout(network: Network) -> MapLayout:
+def tissue_layout(network: Network, spread: float = 1.0) -> MapLayout:
     """Lay out a tissue: usual pools at their places, the others at free places beside what they react with.
 
     Parameters
@@ -30,6 +33,8 @@ def tissue_layout(network: Network) -> MapLayout:
     network : Network
         From :func:`fluxkit.view.body_tissue.tissue_network`. One with few usual pools is laid out by
         :func:`fluxkit.view.automatic_layout`.
+    spread : float
+        Factor of all distances; labels with intervals need more room.
     """
     ends = main_pairs(network)
     names = list(dict.fromkeys(name for pair in ends.values() for name in pair))
@@ -39,7 +44,12 @@ def tissue_layout(network: Network) -> MapLayout:
         if not name.endswith("_x") and short_name(name) in PLACES
     }
     if len(points) < KNOWN_ENOUGH:
-        return automatic_layout(network)
+        return automatic_layout(network, spacing=120.0 * spread)
+    inner = {short_name(name) for name in points}
+    for name in names:
+        stem = short_name(name)
+        if name.endswith("_x") and stem in OUTSIDE and "." in name and not (stem in ("Pal", "OFA") and stem in inner):
+            points[name] = np.array(OUTSIDE[stem], dtype=float)
     lines = [(points[a], points[b]) for a, b in ends.values() if a in points and b in points and a != b]
     while len(points) < len(names):
         pair = next(
@@ -54,7 +64,7 @@ def tissue_layout(network: Network) -> MapLayout:
         lines += [
             (points[a], points[b]) for a, b in ends.values() if new in (a, b) and a in points and b in points and a != b
         ]
-    xy = np.array([points[name] for name in names])
+    xy = spread * np.array([points[name] for name in names])
     low = xy.min(0) - MARGIN
     width, height = xy.max(0) - low + MARGIN
     places = {

@@ -76,13 +76,22 @@ function chosenFlows(data, state) {
   return { shown, hidden: present.length - shown.length, limit };
 }
 
+// Height of a lane: the label, then the arrow.
+function laneHeight(flow, state, font) {
+  return font + 6 + laneWidth(flow, state);
+}
+
+function stackHeight(flows, state, font) {
+  return flows.reduce((sum, each) => sum + laneHeight(each, state, font), 0);
+}
+
 function laneWidth(flow, state) {
   return flow[state.count][state.nutrient ? "width_own" : "width"];
 }
 
 // Where everything stands. Organs are stacked in two columns beside the circulation; the body grows around them.
 function arrange(data, state, shown, available) {
-  const wide = available >= 900;
+  const wide = available >= 860;
   const W = Math.max(330, Math.min(available, 1080));
   const font = wide ? 12 : 11;
   const half = (data.pools.length > 1 ? 11 * data.pools.length : 14) * (wide ? 1.25 : 0.8);
@@ -90,28 +99,30 @@ function arrange(data, state, shown, available) {
   const outer = wide ? 124 : 0;
   const lane = Math.min(230, W / 2 - half - card - (wide ? outer + 58 : 9));
   const centre = W / 2;
-  const heightOf = (flows) => flows.reduce((sum, each) => sum + font + 3.5 + laneWidth(each, state), 0);
+  const heightOf = (flows) => stackHeight(flows, state, font);
+  const below = (flows) => (wide ? 0 : heightOf(flows) + new Set(flows.map((each) => each.partner)).size * (font + 4));
   const block = (key, side, reach = lane) => {
     const mine = shown.filter((each) => each.organ === key);
     const inner = mine.filter((each) => each.partner === "circulation");
     const out = mine.filter((each) => each.partner !== "circulation");
     const partners = new Set(out.map((each) => each.partner)).size;
     const tall = Math.max(heightOf(inner), wide ? heightOf(out) + 6 * Math.max(0, partners - 1) : 0);
-    return { key, side, inner, out, reach, core: tall, height: tall + (wide ? 0 : heightOf(out)) };
+    return { key, side, inner, out, reach, core: tall, height: tall + below(out) };
   };
   const gap = wide ? 16 : 14;
   const organs = [...data.organs].sort((a, b) => a.rank - b.rank);
   const blocks = [];
   const body = data.outline === "body";
   const headOrgan = body ? organs.find((each) => each.head) : null;
-  const breath = data.ways.includes("breath") ? "breath" : null;
+  const breath = shown.some((each) => each.organ === "breath") ? "breath" : null;
   const small = (wide ? 92 : 74);
-  let y = data.pools.length > 2 ? 112 : 46;
+  const tallEnough = (organ) => small + (splitName(organ.name, wide ? 13 : 9).length - 1) * (font + 2);
+  let y = data.pools.length > 2 ? 134 : 46; // names of many pools stand upright
   const top = y - 8;
   let headBottom = y;
   const put = (b, at, least) => {
     b.core = Math.max(b.core, least);
-    b.height = Math.max(b.height, b.core + (wide ? 0 : heightOf(b.out)));
+    b.height = Math.max(b.height, b.core + below(b.out));
     b.y = at;
     blocks.push(b);
     return at + b.height + gap;
@@ -119,17 +130,22 @@ function arrange(data, state, shown, available) {
   const headLane = lane * (wide ? 0.82 : 0.9);
   if (body) {
     let low = y + small * 0.6;
-    if (headOrgan) low = Math.max(low, put({ ...block(headOrgan.letter, "left", headLane), organ: headOrgan }, y, small));
+    if (headOrgan) low = Math.max(low, put({ ...block(headOrgan.letter, "left", headLane), organ: headOrgan }, y, tallEnough(headOrgan)));
     if (breath) low = Math.max(low, put({ ...block("breath", "right", wide ? headLane + card + 44 : headLane), way: "breath" }, y, 40));
-    headBottom = low - gap + 14;
-    y = headBottom + (wide ? 44 : 34);
+    headBottom = low - gap + (wide ? 34 : 28);
+    y = headBottom + (wide ? 46 : 38);
   } else y += 14;
   const bottoms = { left: y, right: y };
   for (const organ of organs) {
     if (organ === headOrgan) continue;
-    bottoms[organ.side] = put({ ...block(organ.letter, organ.side), organ }, bottoms[organ.side], small);
+    bottoms[organ.side] = put({ ...block(organ.letter, organ.side), organ }, bottoms[organ.side], tallEnough(organ));
   }
   const torsoBottom = Math.max(bottoms.left, bottoms.right) + 2;
+  for (const side of ["left", "right"]) { // the shorter column has more air
+    const column = blocks.filter((each) => each.side === side && each.organ && each.organ !== headOrgan);
+    const air = Math.min(44, (torsoBottom - 2 - bottoms[side]) / (column.length + 1));
+    column.forEach((each, i) => { each.y += air * (i + 1); });
+  }
   const rest = data.ways.filter((each) => !(body && each === "breath"));
   const feet = { left: torsoBottom + (body ? 52 : 26), right: torsoBottom + (body ? 52 : 26) };
   for (const way of rest) {
@@ -151,19 +167,16 @@ function bodyOutline(s) {
       + `H${c - torso + 26}Q${c - torso},${b} ${c - torso},${b - 26}V${t + 26}Q${c - torso},${t} ${c - torso + 26},${t}Z`;
   }
   const head = Math.min(s.half + s.headLane + s.card + 16, torso - (s.wide ? 24 : 4));
-  const h0 = s.top - 26, h1 = s.headBottom, neck = head * 0.72, shoulder = h1 + 30, b = s.torsoBottom, foot = b + 42;
-  const leg = Math.min(150, torso * 0.4), r = Math.min(60, (h1 - h0) * 0.45);
-  const sides = (m) => [
-    `C${c + m * head * 0.7},${h0} ${c + m * head},${h0 + r * 0.35} ${c + m * head},${h0 + r * 1.3}`,
-    `V${h1 - r * 0.7}`,
-    `C${c + m * head},${h1 - r * 0.1} ${c + m * neck},${h1 - 2} ${c + m * neck},${h1 + 8}`,
-    `C${c + m * neck},${shoulder - 12} ${c + m * torso},${shoulder - 20} ${c + m * torso},${shoulder + 34}`,
-    `V${b - 30}`,
-    `C${c + m * torso},${b + 12} ${c + m * (torso - 6)},${foot} ${c + m * (torso - leg * 0.45)},${foot}`,
-    `C${c + m * (torso - leg * 0.95)},${foot} ${c + m * (torso - leg)},${b + 24} ${c + m * (torso - leg - 40)},${b + 14}`,
-  ];
-  const right = sides(1).join("");
-  return `M${c},${h0}${right}L${c},${b + 12}Z M${c},${h0}${sides(-1).join("")}L${c},${b + 12}Z`;
+  const h0 = s.top - 34, h1 = s.headBottom, H = h1 - h0, neck = head * 0.5, b = s.torsoBottom, foot = b + 46;
+  const leg = Math.min(170, torso * 0.42);
+  const side = (m) => `C${c + m * head * 0.8},${h0} ${c + m * head},${h0 + 0.05 * H} ${c + m * head},${h0 + 0.5 * H}`
+    + `C${c + m * head},${h1} ${c + m * neck},${h1 - 6} ${c + m * neck},${h1 + 12}`
+    + `C${c + m * neck},${h1 + 30} ${c + m * torso},${h1 + 4} ${c + m * torso},${h1 + 56}`
+    + `V${b - 24}`
+    + `C${c + m * torso},${b + 26} ${c + m * (torso - leg * 0.1)},${foot} ${c + m * (torso - leg * 0.5)},${foot}`
+    + `C${c + m * (torso - leg)},${foot} ${c + m * (torso - leg)},${b + 10} ${c + m * Math.max(0, torso - leg - 60)},${b + 8}`
+    + `L${c},${b + 8}`;
+  return `M${c},${h0}${side(1)}Z M${c},${h0}${side(-1)}Z`;
 }
 
 function drawVessel(s, data, map) {
@@ -208,7 +221,7 @@ function drawFlow(flow, state, data, place, layer) {
   const wing = Math.max(3.6, w * 0.5 + 2.6);
   svg("path", { d: `M${tip},${place.line}L${tip - dir * size},${place.line - wing}L${tip - dir * size},${place.line + wing}Z`, class: "fb-head" }, group);
   const label = svg("text", { x: place.label, y: place.y, class: "fb-label", "text-anchor": place.anchor }, group);
-  svg("tspan", { class: "fb-name" }, label, `${flow.label} `);
+  svg("tspan", { class: "fb-name" }, label, `${place.brief ? flow.brief : flow.label} `);
   svg("tspan", { class: "fb-value" }, label, amount.text);
   return group;
 }
@@ -216,8 +229,8 @@ function drawFlow(flow, state, data, place, layer) {
 function stackFlows(flows, y, s, state, ends) {
   return flows.map((flow) => {
     const w = laneWidth(flow, state);
-    const place = { ...ends(flow), y: y + s.font, line: y + s.font + 3 + w / 2, text: s.font };
-    y += s.font + 3.5 + w;
+    const place = { ...ends(flow), brief: !s.wide, y: y + s.font, line: y + s.font + 3.8 + w / 2, text: s.font };
+    y += laneHeight(flow, state, s.font);
     return [flow, place];
   });
 }
@@ -226,7 +239,7 @@ function drawBlock(b, s, data, state, edge, map, layer) {
   const m = b.side === "left" ? -1 : 1;
   const inside = s.centre + m * (s.half + b.reach); // edge of the card that faces the circulation
   const far = inside + m * s.card;
-  const total = (flows) => flows.reduce((sum, each) => sum + s.font + 3.5 + laneWidth(each, state), 0);
+  const total = (flows) => stackHeight(flows, state, s.font);
   const x = Math.min(inside, far);
   let group;
   if (b.organ) {
@@ -272,9 +285,16 @@ function drawBlock(b, s, data, state, edge, map, layer) {
       y += tall + 6;
     }
   } else {
-    outer = stackFlows(b.out, b.y + b.core + 1, s, state, () => ({
-      x0: far - m * s.card * 0.75, x1: far + m * 6, label: far - m * (s.card * 0.75 + 5), anchor: m < 0 ? "start" : "end",
-    })).map(([flow, place]) => [{ ...flow, label: `${flow.label} (${flow.partner})` }, { ...place, line: place.y - s.font * 0.36 }]);
+    let y = b.y + b.core + 3;
+    for (const partner of new Set(b.out.map((each) => each.partner))) {
+      const mine = b.out.filter((each) => each.partner === partner);
+      svg("text", { x: far, y: y + s.font, class: "fb-partner", "text-anchor": anchor }, map, partner);
+      y += s.font + 4;
+      outer = outer.concat(stackFlows(mine, y, s, state, () => ({
+        x0: far - m * s.card * 0.55, x1: far + m * 5, label: far - m * (s.card * 0.55 + 6), anchor,
+      })).map(([flow, place]) => [flow, { ...place, line: place.y - s.font * 0.36 }]));
+      y += total(mine);
+    }
   }
   for (const [flow, place] of [...inner, ...outer]) drawFlow(flow, state, data, place, layer);
 }
@@ -312,6 +332,7 @@ function drawBodyLegend(data, state, chosen, root) {
     for (const family of FAMILY_ORDER) if (there.has(family)) item(family, data.families[family], 4, true);
   }
   if (chosen.shown.some((each) => !each[state.count].determined)) item("open", "not determined by the data", 3, true);
+  if (data.note && state.count === "molecules" && chosen.shown.some((each) => each.family === "fat")) html("span", "fb-note", legend, data.note);
   if (chosen.hidden) {
     html("span", "fb-note", legend, `${chosen.hidden} fluxes below ${number(chosen.limit)} are not drawn; each organ's table has them`);
   }
@@ -327,6 +348,7 @@ function drawBody(data, state, root, tip, open) {
     map.setAttribute("viewBox", `0 0 ${s.W} ${s.H}`);
     map.style.aspectRatio = `${s.W} / ${s.H}`;
     root.style.setProperty("--font", `${s.font}px`);
+    root.style.setProperty("--k", map.getBoundingClientRect().width / s.W || 1); // widths of the legend are those of the map
     svg("path", { d: bodyOutline(s), class: "fb-body" }, map);
     const edge = drawVessel(s, data, map);
     const cards = svg("g", {}, map);
@@ -437,13 +459,18 @@ function drawTissue(data, letter, root, theme, close) {
     const ways = [organ.name, partnerName(flow, data)];
     if (flow.molecules.value < 0) ways.reverse();
     html("th", `fb-dot fb-${bodyTone(flow, flow.molecules, data)}`, row, flow.full).scope = "row";
-    html("td", "", row, `${ways[0]} → ${ways[1]}`);
-    html("td", "fb-number", row, flow.carbon.value === 0 ? "–" : magnitude(flow.carbon)).dataset.value = flow.carbon.value;
-    html("td", "fb-number", row, magnitude(flow.molecules)).dataset.value = flow.molecules.value;
+    html("td", "fb-ways", row, `${ways[0]} → ${ways[1]}`);
+    for (const amount of [flow.carbon, flow.molecules]) {
+      const cell = html("td", "fb-number", row);
+      cell.dataset.value = amount.value;
+      const [value, ...range] = (amount === flow.carbon && amount.value === 0 ? "–" : magnitude(amount)).split(" [");
+      html("span", "", cell, value);
+      if (range.length) html("span", "fb-range", cell, ` [${range[0]}`);
+    }
   }
   const open = mine.some((each) => !each.molecules.determined);
   const known = mine.some((each) => each.molecules.lower !== null);
-  const notes = [known ? `[ ] ${data.interval} interval` : "", open ? "grey: not determined by the data" : ""].filter(Boolean);
+  const notes = [known ? `[ ] ${data.interval} interval` : "", open ? "grey: not determined by the data" : "", data.note].filter(Boolean);
   if (notes.length) html("p", "fb-note", panel, `${notes.join("; ")}.`);
   return { stop: drawn.stop, back };
 }

@@ -1,4 +1,4 @@
-"""What circulating nutrients, stores and the ways out of a body are called on its map, and which class they belong to."""
+"""What nutrients, stores and the ways out of a body are called on its map, and of which class they are."""
 
 from dataclasses import dataclass
 
@@ -63,7 +63,7 @@ _STORES = (
 )  # longest beginning first: TGgly before TG
 
 _WAYS = ("breath", "urine", "feces", "diet", "rest", "feed")
-_CALLED = {"inf": "infusion", "acc": "medium left", "rest": "rest of the body", "feed": "feed"}
+_CALLED = {"inf": "infusion", "acc": "left in medium", "rest": "rest of the body", "feed": "feed"}
 
 
 def circulating(pool: str) -> Nutrient:

@@ -19,7 +19,7 @@ from fluxkit.view.body_data import (
 )
 from fluxkit.view.body_nutrients import FAMILIES, Nutrient
 from fluxkit.view.body_tissue import tissue_map
-from fluxkit.view.flux_numbers import CHANGED, probability_higher
+from fluxkit.view.flux_numbers import CHANGED, flux_numbers, probability_higher
 from fluxkit.view.map_data import format_flux
 
 COUNTS = ("carbon", "molecules")
@@ -27,7 +27,8 @@ WIDEST, THINNEST = 12.0, 1.2
 """Arrows of the largest and of the smallest flux, in pixels."""
 
 _ICONS = (
-    ("brain", r"brain|cortex|cerebr"), ("heart", r"heart|cardi"), ("liver", r"liver|hepat"), ("kidney", r"kidney|renal"),
+    ("brain", r"brain|cortex|cerebr"), ("heart", r"heart|cardi"), ("liver", r"liver|hepat"),
+    ("kidney", r"kidney|renal"),
     ("intestine", r"intestin|gut|colon|bowel|cecum|spleen"), ("muscle", r"muscle|carcass|quadriceps"),
     ("adipose", r"adipose|\bfat\b|adipocyte"), ("red cells", r"red cell|red blood|erythrocyte|\brbc"),
     ("tumour", r"tumou?r|cancer|carcinoma"),
@@ -36,6 +37,8 @@ _PLACES = {
     "brain": ("left", 0), "heart": ("right", 1), "liver": ("left", 2), "kidney": ("left", 3), "intestine": ("right", 2),
     "adipose": ("right", 3), "muscle": ("left", 4),
 }  # fmt: skip
+_BRIEF = {"3-hydroxybutyrate": "3-OH-but.", "other fatty acids": "other FA", "acetoacetate": "acetoac."}
+"""Names where there is little room."""
 _SHORT = {"3-hydroxybutyrate": "3-OH-butyrate", "other fatty acids": "other fatty ac."}
 
 
@@ -72,16 +75,16 @@ def body_scene(estimate_or_fluxes: Any, network: Network, *, compare: Any = None
     parts = body_parts(network)
     found = exchanges(network, parts)
     units = dict(zip(COUNTS, (carbon_unit(network.flux_unit), network.flux_unit), strict=True))
-    measured = {
-        count: _measured(found, count, estimate_or_fluxes, network, compare) for count in COUNTS
-    }
+    measured = {count: _measured(found, count, estimate_or_fluxes, network, compare) for count in COUNTS}
     scales = {count: _scales(found, measured[count][0]) for count in COUNTS}
-    flows = [_flow(i, each, measured, scales, parts) for i, each in enumerate(found)]
+    net = flux_numbers(estimate_or_fluxes, network).net
+    flows = [_flow(i, each, measured, scales, parts, net) for i, each in enumerate(found)]
     return {
         "title": title,
         "network": network.name,
         "units": units,
         "interval": "90 %",
+        "note": _note(found),
         "compared": compare is not None,
         "clear": CHANGED,
         "outline": "body" if any(_icon(name) not in ("cell", "tumour") for name in parts.tissues.values()) else "dish",
@@ -91,13 +94,10 @@ def body_scene(estimate_or_fluxes: Any, network: Network, *, compare: Any = None
         "families": FAMILIES,
         "nutrients": _nutrients(found),
         "flows": flows,
-        "legends": {
-            count: {key: [{"flux": f, "width": width_of(f, scale)} for f in _round_fluxes(scale)] for key, scale in s.items()}
-            for count, s in scales.items()
-        },
-        "largest": {count: {key: scale for key, scale in s.items()} for count, s in scales.items()},
+        "legends": {count: {key: _legend(scale) for key, scale in scales[count].items()} for count in COUNTS},
+        "largest": scales,
         "tissues": {key: tissue_map(estimate_or_fluxes, network, parts, key, compare) for key in parts.tissues},
-    }  # fmt: skip
+    }
 
 
 def width_of(flux: float, scale: float) -> float:
@@ -138,13 +138,13 @@ def _scales(found: tuple[Exchange, ...], result: Amounts) -> dict[str, float]:
     return scales
 
 
-def _round_fluxes(scale: float) -> list[float]:
-    """Three round numbers, 1, 2 or 5 times a power of ten, the largest below the widest arrow."""
+def _legend(scale: float) -> list[dict[str, float]]:
+    """Three round fluxes, 1, 2 or 5 times a power of ten, the largest below the widest arrow, with their widths."""
     if not scale > 0:
         return []
     power = 10.0 ** np.floor(np.log10(scale))
-    top = max(each for each in (1.0, 2.0, 5.0) if each * power <= scale * (1 + 1e-9)) * power
-    return [float(top), float(top / 10), float(top / 100)]
+    top = float(max(each for each in (1.0, 2.0, 5.0) if each * power <= scale * (1 + 1e-9)) * power)
+    return [{"flux": flux, "width": width_of(flux, scale)} for flux in (top, top / 10, top / 100)]
 
 
 def _flow(
@@ -153,6 +153,7 @@ def _flow(
     measured: dict[str, tuple[Amounts, list[dict[str, float] | None]]],
     scales: dict[str, dict[str, float]],
     parts: BodyParts,
+    net: np.ndarray,
 ) -> dict[str, Any]:
     toward = -1.0 if measured["molecules"][0].value[i] < 0 else 1.0
     flow: dict[str, Any] = {
@@ -161,9 +162,10 @@ def _flow(
         "partner": exchange.partner,
         "nutrient": exchange.nutrient.key,
         "label": _SHORT.get(exchange.nutrient.name, exchange.nutrient.name),
+        "brief": _BRIEF.get(exchange.nutrient.name, exchange.nutrient.name),
         "full": exchange.nutrient.name,
         "family": exchange.nutrient.family,
-        "pool": _pool(exchange, toward, parts) if exchange.partner == CIRCULATION else "",
+        "pool": _pool(exchange, toward * net, parts) if exchange.partner == CIRCULATION else "",
     }
     for count in COUNTS:
         result, changes = measured[count]
@@ -181,9 +183,9 @@ def _flow(
     return flow
 
 
-def _pool(exchange: Exchange, toward: float, parts: BodyParts) -> str:
-    """The pool of the circulation that the organ takes from, or gives to, most."""
-    sums = {name: float((toward * weights).clip(min=0).sum()) for name, weights in exchange.pools.items()}
+def _pool(exchange: Exchange, net: np.ndarray, parts: BodyParts) -> str:
+    """The pool of the circulation that the organ gives to most, or takes from where the fluxes are turned around."""
+    sums = {name: float(weights @ net) for name, weights in exchange.pools.items()}
     best = max(sums, key=lambda name: sums[name])
     return best if best in parts.circulation else next(iter(parts.circulation))
 
@@ -217,6 +219,13 @@ def _organs(parts: BodyParts, flows: list[dict[str, Any]]) -> list[dict[str, Any
          "head": _icon(name) == "brain" and placed[key] == _PLACES["brain"]}
         for key, name in parts.tissues.items()
     ]  # fmt: skip
+
+
+def _note(found: tuple[Exchange, ...]) -> str:
+    """What a molecule of fat is, where the network counts units of two carbons."""
+    fats = [each for each in found if each.nutrient.family == "fat" and each.partner == CIRCULATION]
+    units = fats and all(np.array_equal(each.carbon, 2 * each.molecules) for each in fats)
+    return "molecules of fatty acids and triglyceride are units of two carbons" if units else ""
 
 
 def _nutrients(found: tuple[Exchange, ...]) -> list[dict[str, str]]:

@@ -11,7 +11,11 @@ from fluxkit.networks.network import EXTERNAL_SUFFIX
 from fluxkit.view.body_data import BodyParts, compartment, tissue_of
 from fluxkit.view.body_labels import place_labels
 from fluxkit.view.body_layout import tissue_layout
+from fluxkit.view.flux_numbers import flux_numbers
 from fluxkit.view.map_data import map_data
+
+WITH_INTERVALS = 1.3
+"""How much farther apart pools stand where labels have intervals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +106,8 @@ def tissue_map(
     part = tissue_network(network, parts, letter)
     other = None if compare is None else tissue_fluxes(compare, part.reaction_names)
     fluxes = tissue_fluxes(estimate_or_fluxes, part.reaction_names)
-    data = map_data(fluxes, part, compare=other, layout=tissue_layout(part))
+    sure = flux_numbers(fluxes, part).draws.shape[0] == 1
+    data = map_data(fluxes, part, compare=other, layout=tissue_layout(part, 1.0 if sure else WITH_INTERVALS))
     for each in data["arrows"]:
         each["label"]["text"] = each["label"]["text"].removeprefix(f"{letter}_")
     return place_labels(data)

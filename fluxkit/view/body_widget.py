@@ -57,7 +57,9 @@ class BodyMap(anywidget.AnyWidget):
     def _check_data(self, proposal: dict[str, Any]) -> dict[str, Any]:
         lacking = {"organs", "ways", "pools", "nutrients", "flows", "legends", "tissues"} - set(proposal["value"])
         if lacking:
-            raise traitlets.TraitError(f"data lacks {', '.join(sorted(lacking))}; make it with fluxkit.view.body_scene.")
+            raise traitlets.TraitError(
+                f"data lacks {', '.join(sorted(lacking))}; make it with fluxkit.view.body_scene."
+            )
         return proposal["value"]
 
     @traitlets.validate("nutrient")
