@@ -12,7 +12,7 @@ NOTEBOOKS := $(filter-out notebooks/whole_body.ipynb,$(wildcard notebooks/*.ipyn
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
-.PHONY: help env demo test test-slow lab model benchmark lint clean
+.PHONY: help env demo test test-slow lab model benchmark lint docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,6 +50,10 @@ lint: $(STAMP)  ## check style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(STAMP)  ## build the documentation pages into results/site
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs results/site
+	@echo "results/site/index.html"
 
 clean:  ## remove results and caches; .venv stays
 	@rm -rf results build dist fluxkit.egg-info lightning_logs .pytest_cache .ruff_cache .hypothesis
