@@ -18,7 +18,7 @@ import xarray as xr
 from keeping import Kept, checksum, describe_making, model_checksum
 from machine import publish
 from threadpoolctl import threadpool_limits
-from whole_body import peak_memory
+from whole_body import NEARLY, peak_memory
 
 import fluxkit
 from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings, common_fluxes, predict_left_out
@@ -373,6 +373,11 @@ def _common_table(lines: dict[str, dict]) -> str:
         "P(varies by > 20 %)",
     ]
     text = "What the pairs have in common, the flux prior counted once (empty: fewer than two pairs tell it)."
+    rhat = max((each["rhat_max"] for key, each in lines.items() if key.startswith("pair ")), default=np.inf)
+    if rhat > NEARLY:
+        text += (
+            f" **Chains of a pair do not agree (R-hat up to {rhat:.2f}), so scatter between pairs is partly theirs.**"
+        )
     return f"{text}\n\n{_table([*heads, *PAIRS], rows)}"
 
 

@@ -16,7 +16,8 @@ import xarray as xr
 from cases import measured_names
 from keeping import Kept, checksum, describe_making, model_checksum
 from machine import publish
-from scipy.stats import beta
+from scipy.stats import beta, norm
+from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 import fluxkit
@@ -345,8 +346,8 @@ def coverage(ranks: np.ndarray, level: float) -> str:
     """Return the share of truths in central intervals with its 95 % interval.
 
     Fluxes of one case hang together: the binomial interval (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) is
-    that of as many trials as have the variance that is seen between cases (Korn & Graubard 1998, Survey Methodology
-    24, 193-201).
+    that of as many trials as have the variance that is seen between cases, fewer where few cases tell it, and one per
+    case at least (Korn & Graubard 1998, Survey Methodology 24, 193-201).
 
     Parameters
     ----------
@@ -361,7 +362,9 @@ def coverage(ranks: np.ndarray, level: float) -> str:
     share, cases = float(each.mean()), len(each)
     variance = each.var(ddof=1) / cases if cases > 1 else np.inf
     spread = share * (1 - share)
-    trials = float(np.clip(spread / variance if variance > 0 else inside.size, cases, inside.size))
+    trials = spread / variance if variance > 0 else inside.size
+    trials *= (norm.ppf(0.975) / student.ppf(0.975, cases - 1)) ** 2 if cases > 1 else 1.0
+    trials = float(np.clip(trials, cases, inside.size))
     hits = share * trials
     low = beta.ppf(0.025, hits, trials - hits + 1) if hits > 0 else 0.0
     high = beta.ppf(0.975, hits + 1, trials - hits) if trials - hits > 1e-9 else 1.0
