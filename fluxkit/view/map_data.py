@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from fluxkit.networks import Network, Reaction
 from fluxkit.view.curves import cut, evaluate, leave, reverse, shorten, spline, svg_path
@@ -13,6 +14,9 @@ FONT = 12.0  # of metabolites, in map units
 LABEL_FONT = 9.5  # of reactions
 WIDEST = 11.0  # arrow of the largest flux, in map units
 THINNEST = 1.1
+BARS = 32  # of a histogram
+FULL = 99  # height of its highest bar: whole numbers keep pages small
+PRIOR_SEEN = 8.0  # how many times wider than the posterior the axis may be, to show the prior beside it
 
 
 def map_data(
@@ -44,8 +48,10 @@ def map_data(
     dict
         ``width``, ``height``, ``unit``, ``title``, ``regions``, ``nodes``, ``arrows`` and ``legend``. An
         arrow holds ``name``, ``path``, ``heads``, ``label``, ``net`` with ``net_lower`` and ``net_upper``,
-        ``best``, ``exchange`` likewise, ``information``, ``determined`` and ``change``. Fluxes are in
-        ``unit``, positions in map units. Unknown numbers are None.
+        ``best``, ``exchange`` likewise, ``information``, ``determined``, ``change`` and ``histograms`` of net
+        and exchange flux, where there are draws. Fluxes are in ``unit``, positions in map units. Unknown
+        numbers are None. A node holds the measured names that mean it as ``also``. Reactions for which the
+        layout has no route are left out.
 
     Raises
     ------
@@ -57,9 +63,13 @@ def map_data(
     layout = layout or map_layout(network)
     scale = max(float(np.abs(numbers.net).max()), 1e-12)
     changes = _changes(numbers, reference)
+    histograms = flux_histograms(estimate_or_fluxes, network)
     arrows = [
-        _arrow(reaction, i, network, numbers, changes, layout, scale) for i, reaction in enumerate(network.reactions)
+        {**_arrow(reaction, i, network, numbers, changes, layout, scale), "histograms": histograms[i]}
+        for i, reaction in enumerate(network.reactions)
+        if reaction.name in layout.routes
     ]
+    measured = _measured_names(network)
     return {
         "title": title,
         "network": network.name,
@@ -74,7 +84,7 @@ def map_data(
             {"name": each.name, "x": each.x, "y": each.y, "width": each.width, "height": each.height}
             for each in layout.regions
         ],
-        "nodes": [_node(place) for place in layout.places.values()],
+        "nodes": [{**_node(each), "also": measured.get(each.name, [])} for each in layout.places.values()],
         "arrows": arrows,
         "legend": [{"flux": flux, "width": arrow_width(flux, scale)} for flux in _legend_fluxes(scale)],
         "clear": CHANGED,
@@ -133,6 +143,94 @@ def equation(reaction: Reaction) -> str:
         return " + ".join(terms)
 
     return f"{side(reaction.substrates)} {'⇌' if reaction.reversible else '→'} {side(reaction.products)}"
+
+
+def flux_histograms(estimate_or_fluxes: Any, network: Network) -> list[dict[str, Any]]:
+    """Return how often each flux was drawn, after the data and before them, in a few whole numbers.
+
+    Parameters
+    ----------
+    estimate_or_fluxes : FluxEstimate, xarray.Dataset or mapping of str to float
+        What :func:`map_data` takes.
+    network : Network
+        The network of these fluxes.
+
+    Returns
+    -------
+    list of dict
+        For each reaction ``net`` and, where it is reversible, ``exchange`` (on a logarithmic axis): ``low`` and
+        ``high`` ends of the axis in the flux unit, ``log``, and heights of equal bars as ``posterior`` and
+        ``prior`` (``None`` where there is no prior), in one scale of 0 to 99. Empty where nothing was drawn or
+        nothing varies.
+    """
+    posterior = getattr(estimate_or_fluxes, "posterior", estimate_or_fluxes)
+    prior = getattr(estimate_or_fluxes, "prior", None)
+    found: list[dict[str, Any]] = [{} for _ in network.reactions]
+    for kind in ("net", "exchange"):
+        after, before = (_drawn(each, f"{kind}_flux", network) for each in (posterior, prior))
+        if after is None or len(after) < 2:
+            continue
+        for i, reversible in enumerate(network.reversible):
+            if kind == "net" or reversible:
+                one = histogram(after[:, i], None if before is None else before[:, i], log=kind == "exchange")
+                if one:
+                    found[i][kind] = one
+    return found
+
+
+def _drawn(dataset: Any, variable: str, network: Network) -> np.ndarray | None:
+    if not isinstance(dataset, xr.Dataset) or variable not in dataset:
+        return None
+    ordered = dataset[variable].sel(reaction=list(network.reaction_names)).transpose(..., "reaction")
+    return ordered.values.reshape(-1, len(network.reactions))
+
+
+def histogram(after: np.ndarray, before: np.ndarray | None = None, *, log: bool = False) -> dict[str, Any]:
+    """Return the bars of one flux, on an axis that shows the posterior and as much of the prior as fits.
+
+    Parameters
+    ----------
+    after : numpy.ndarray
+        Draws of the posterior, shape ``(draw,)``.
+    before : numpy.ndarray, optional
+        Draws of the prior.
+    log : bool
+        Whether the axis is logarithmic; draws that are not positive are then left out.
+
+    Returns
+    -------
+    dict
+        As in :func:`flux_histograms`; empty where all draws are equal.
+    """
+    sets = [each if each is None else np.log10(each[each > 0]) if log else each for each in (after, before)]
+    drawn, known = sets[0], sets[1]
+    if drawn is None or len(drawn) < 2:
+        return {}
+    low, high = (float(each) for each in np.quantile(drawn, [0.002, 0.998]))
+    width = high - low
+    if not width > 1e-9 * max(1.0, abs(low), abs(high)):
+        return {}
+    if known is not None and len(known) > 1:
+        reach = (PRIOR_SEEN - 1) * width / 2
+        wide = np.quantile(known, [0.002, 0.998])
+        low, high = min(low, max(float(wide[0]), low - reach)), max(high, min(float(wide[1]), high + reach))
+    edges = np.linspace(low, high, BARS + 1)
+    heights = [None if each is None else np.histogram(each, edges)[0] / max(len(each), 1) for each in (drawn, known)]
+    top = max(float(each.max()) for each in heights if each is not None) or 1.0
+    bars = [None if each is None else np.rint(FULL * each / top).astype(int).tolist() for each in heights]
+    ends = [float(f"{10**each if log else each:.4g}") for each in (low, high)]
+    return {"low": ends[0], "high": ends[1], "log": log, "posterior": bars[0], "prior": bars[1]}
+
+
+def _measured_names(network: Network) -> dict[str, list[str]]:
+    """What measured tables call each metabolite, for the search."""
+    names: dict[str, list[str]] = {}
+    for name in network.observations:
+        for share in network.observations[name].pools:
+            known = names.setdefault(share.fragment.partition(":")[0].partition("[")[0], [])
+            if name not in known:
+                known.append(name)
+    return names
 
 
 def _plain(value: float) -> float | None:

@@ -8,7 +8,7 @@ import traitlets
 
 from fluxkit.errors import suggest
 from fluxkit.files import written_whole
-from fluxkit.view.flux_map import SCRIPT, STYLE, map_page
+from fluxkit.view.flux_map import SCRIPT, STYLE, map_page, map_svg
 
 
 class FluxMap(anywidget.AnyWidget):
@@ -42,6 +42,12 @@ class FluxMap(anywidget.AnyWidget):
             if not self.has_trait(name):
                 raise TypeError(f"FluxMap has no setting {name!r}. {suggest(name, ('data', 'selected', 'theme'))}")
         super().__init__(**traits)
+        self.on_msg(self._answer)
+
+    def _answer(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        """Write the page when the button of the map asks for it."""
+        if isinstance(message, dict) and message.get("wants") == "page":
+            self.send({"page": map_page(self.data, theme=self.theme)})
 
     @traitlets.validate("data")
     def _check_data(self, proposal: dict[str, Any]) -> dict[str, Any]:
@@ -73,4 +79,21 @@ class FluxMap(anywidget.AnyWidget):
         """
         with written_whole(path) as part:
             part.write_text(map_page(self.data, theme=self.theme), encoding="utf-8")
+        return Path(path)
+
+    def to_svg(self, path: str | Path) -> Path:
+        """Write the map as a picture.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            File to write; appears whole or not at all.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        with written_whole(path) as part:
+            part.write_text(map_svg(self.data, theme=self.theme), encoding="utf-8")
         return Path(path)

@@ -7,10 +7,17 @@ import pytest
 
 from fluxkit.networks import load_network
 from fluxkit.view import flux_map
+from fluxkit.view.map_data import format_flux
 
-_spec = importlib.util.spec_from_file_location("pictures", Path(__file__).with_name("pictures.py"))
-pictures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(pictures)
+
+def _beside(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pictures, synthetic = _beside("pictures"), _beside("synthetic_estimate")
 
 pytestmark = [
     pytest.mark.browser,
@@ -36,12 +43,12 @@ def open_map(chromium, widget, tmp_path):
     """Open the page at a size; whatever it complains about or asks the network for fails the test."""
     complaints, requests, pages = [], [], []
 
-    def opened(width=1200, height=900, **options):
+    def opened(width=1200, height=900, shown=None, **options):
         page = chromium.new_page(viewport={"width": width, "height": height}, **options)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(widget.to_html(tmp_path / "map.html").as_uri())
+        page.goto((shown or widget).to_html(tmp_path / "map.html").as_uri())
         page.wait_for_selector("g[data-reaction]")
         pages.append(page)
         return page
@@ -50,7 +57,7 @@ def open_map(chromium, widget, tmp_path):
     for page in pages:
         page.close()
     assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 def test_the_page_shows_every_flux_of_the_data(open_map, widget):
@@ -112,3 +119,72 @@ def test_colours_follow_the_system(open_map):
     paper = "getComputedStyle(document.querySelector('.fluxkit-map')).backgroundColor"
     assert open_map(color_scheme="light").evaluate(paper) == "rgb(255, 255, 255)"
     assert open_map(color_scheme="dark").evaluate(paper) == "rgb(20, 24, 28)"
+
+
+def test_search_marks_a_metabolite_with_its_reactions_and_brings_it_to_the_middle(open_map):
+    page = open_map(reduced_motion="reduce")
+    page.keyboard.press("Escape")
+    page.locator('g[data-reaction="PGI"]').focus()
+    page.keyboard.press("/")
+    page.keyboard.type("citrate")
+    assert page.inner_text(".fk-status") == "1 of 2: Cit.m"
+    assert page.locator(".fk-node.fk-found").count() == 2
+    box, stage = page.locator(".fk-node.fk-best").bounding_box(), page.locator(".fk-map").bounding_box()
+    assert abs(box["x"] + box["width"] / 2 - stage["x"] - stage["width"] / 2) < 5
+    found = page.eval_on_selector_all("g.fk-found", "nodes => nodes.map(n => n.dataset.reaction)")
+    assert sorted(found) == ["CS", "CTP", "IDH_m"]
+    page.keyboard.press("Enter")
+    assert page.inner_text(".fk-status") == "2 of 2: Cit.c"
+    page.keyboard.press("Escape")
+    assert page.locator(".fk-found").count() == 0
+
+
+def test_a_click_or_enter_shows_the_posterior_with_the_numbers_of_the_library(open_map):
+    estimate = synthetic.synthetic_estimate()
+    shown = flux_map(estimate, estimate.network)
+    page = open_map(shown=shown)
+    arrow = next(each for each in shown.data["arrows"] if each["name"] == "IDH_m")
+    page.click('text[data-reaction="IDH_m"]')
+    panel = page.locator(".fk-panel")
+    assert float(panel.get_attribute("data-net")) == arrow["net"]
+    assert f"{format_flux(arrow['net'])} [{format_flux(arrow['net_lower'])}, " in panel.inner_text()
+    assert panel.locator(".fk-histogram").count() == 2
+    bars = panel.locator('.fk-histogram[data-kind="net"] rect').count()
+    assert bars == sum(count > 0 for count in arrow["histograms"]["net"]["posterior"])
+    page.keyboard.press("Escape")
+    page.focus('g[data-reaction="PDH"]')
+    page.keyboard.press("Enter")
+    assert panel.get_attribute("data-reaction") == "PDH" and panel.locator(".fk-histogram").count() == 1
+
+
+def test_buttons_save_picture_and_page(open_map, widget, tmp_path):
+    page = open_map(width=400)
+
+    def saved(kind):
+        with page.expect_download() as download:
+            page.click(f".fk-save >> text={kind}")
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    picture = saved("SVG").read_text(encoding="utf-8")
+    for each in widget.data["arrows"]:  # all labels, though a small screen hides them
+        assert f">{each['label']['text']}</tspan>" in picture and f'data-reaction="{each["name"]}"' in picture
+    assert "var(" not in picture and "class=" not in picture
+    assert saved("PNG").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    again = saved("HTML")
+    page.goto(again.as_uri())
+    assert page.locator("g[data-reaction]").count() == len(widget.data["arrows"])
+
+
+def test_keys_zoom_and_move_the_map(open_map):
+    page = open_map()
+    box = "document.querySelector('.fk-map').getAttribute('viewBox').split(' ').map(Number)"
+    page.focus('g[data-reaction="PGI"]')
+    page.keyboard.press("+")
+    near = page.evaluate(box)
+    page.keyboard.press("ArrowRight")
+    moved = page.evaluate(box)
+    assert near[2] == pytest.approx(1200 / 1.5) and moved[0] > near[0]
+    page.keyboard.press("0")
+    assert page.evaluate(box)[2] == 1200

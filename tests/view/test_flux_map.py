@@ -1,6 +1,8 @@
 import importlib.util
 import json
 import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,9 +19,10 @@ from fluxkit.networks.catalog import CATALOG
 from fluxkit.networks.network import Network
 from fluxkit.view import automatic_layout, map_data, map_layout, map_page, read_layout
 from fluxkit.view.curves import cut, evaluate, leave, reverse, shorten, spline, svg_path
+from fluxkit.view.flux_map import map_svg
 from fluxkit.view.flux_numbers import flux_ratio, probability_higher
 from fluxkit.view.layout import main_pairs
-from fluxkit.view.map_data import arrow_width, equation, format_flux
+from fluxkit.view.map_data import arrow_width, equation, flux_histograms, format_flux, histogram
 from fluxkit.view.widget import FluxMap
 
 _spec = importlib.util.spec_from_file_location("crowding", Path(__file__).with_name("crowding.py"))
@@ -337,3 +340,69 @@ def test_the_page_needs_no_network_and_no_other_file(toy, tmp_path):
     assert not re.search(r"\b(import|export)\b\s*[{*'\"d]|\bsrc=|@import|url\(", page)
     assert page.count("</script>") == 1 and "<title>&lt;/script&gt;" in page
     assert page == map_page(map_data(toy.reference_fluxes(), toy, title="</script><b>&"))
+
+
+def test_a_histogram_counts_the_draws_and_shares_its_scale_with_the_prior():
+    rng = np.random.default_rng(5)
+    bars = histogram(rng.normal(10.0, 1.0, 20000), rng.normal(10.0, 3.0, 20000))
+    width = (bars["high"] - bars["low"]) / len(bars["posterior"])
+    middle = bars["low"] + width * (0.5 + np.arange(len(bars["posterior"])))
+    after, before = (np.array(bars[name]) for name in ("posterior", "prior"))
+    assert np.average(middle, weights=after) == pytest.approx(10.0, abs=0.1)  # bars are whole numbers up to 99
+    assert np.sqrt(np.average((middle - 10) ** 2, weights=after)) == pytest.approx(1.0, abs=0.1)
+    assert before.max() / after.max() == pytest.approx(1 / 3, abs=0.05)  # densities of the two normal distributions
+    assert after.max() == 99
+
+
+def test_a_histogram_stays_readable_where_the_prior_is_a_thousand_times_wider():
+    rng = np.random.default_rng(6)
+    bars = histogram(rng.normal(0.0, 1.0, 4000), rng.uniform(-1000, 1000, 4000))
+    assert np.count_nonzero(bars["posterior"]) >= 4
+    assert bars["high"] - bars["low"] < 60
+
+
+def test_exchange_fluxes_have_a_logarithmic_axis_and_fixed_fluxes_no_histogram(ccm):
+    found = dict(zip(ccm.reaction_names, flux_histograms(draws_of(ccm), ccm), strict=True))
+    assert found["PGI"]["exchange"]["log"] and not found["PGI"]["net"]["log"]
+    assert set(found["PFK"]) == {"net"}
+    assert histogram(np.full(100, 3.0)) == {}
+    assert flux_histograms(ccm.reference_fluxes(), ccm) == [{}] * len(ccm.reactions)
+
+
+def test_a_node_knows_what_measured_tables_call_it(ccm):
+    nodes = {each["name"]: each for each in map_data(ccm.reference_fluxes(), ccm)["nodes"]}
+    assert "citrate" in nodes["Cit.m"]["also"] and "citrate" in nodes["Cit.c"]["also"]
+
+
+def test_reactions_without_a_route_are_left_out(ccm):
+    layout = map_layout(ccm)
+    part = replace(layout, routes={name: layout.routes[name] for name in ("PGI", "PFK")})
+    assert fluxkit.flux_map(ccm.reference_fluxes(), ccm, layout=part).data == map_data(
+        ccm.reference_fluxes(), ccm, layout=part
+    )
+    assert [each["name"] for each in map_data(ccm.reference_fluxes(), ccm, layout=part)["arrows"]] == ["PGI", "PFK"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_picture_holds_every_flux_and_its_number_as_text(ccm, tmp_path, theme):
+    widget = fluxkit.flux_map(draws_of(ccm), ccm, title="A < B", theme=theme)
+    root = ElementTree.parse(widget.to_svg(tmp_path / "map.svg")).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    drawn = {each.get("data-reaction"): float(each.get("data-net")) for each in root.iter(f"{space}g")}
+    assert drawn == {each["name"]: each["net"] for each in widget.data["arrows"]}
+    texts = ["".join(each.itertext()) for each in root.iter(f"{space}text") if each.get("data-reaction") == "PGI"]
+    label = arrow(widget.data, "PGI")["label"]
+    assert texts == [f"{label['text']}{label['value']}{label['interval']}"]
+    assert map_svg(widget.data, theme=theme) == (tmp_path / "map.svg").read_text(encoding="utf-8")
+
+
+def test_a_page_with_histograms_stays_small(ccm, tmp_path):
+    path = fluxkit.flux_map(estimate_of(ccm), ccm).to_html(tmp_path / "map.html")
+    assert path.stat().st_size < 250_000
+
+
+def test_the_widget_sends_its_page_when_the_button_asks(toy):
+    widget, sent = fluxkit.flux_map(toy.reference_fluxes(), toy), []
+    widget.send = lambda content, buffers=None: sent.append(content)
+    widget._handle_custom_msg({"wants": "page"}, [])
+    assert sent == [{"page": map_page(widget.data)}]
