@@ -228,21 +228,21 @@ def body_model(names, tracers):
     return network, measurement_model(network, simulate(network, network.reference_fluxes(), tracers, fragments=names))
 
 
-def test_breath_shows_what_bicarbonate_recovery_leaves_of_carbon_dioxide():
+def test_breath_holds_up_to_a_tenth_of_unlabeled_bicarbonate():
     _, model = body_model(["breath CO2", "CO2.P"], "Glc_inf_x: 100% [U-13C6]")
     mids = np.array([[[0.7, 0.3, 0.7, 0.3]]])[..., : model.n_values]
-    for weight, recovery in ((0.0, 0.916), (0.5, 0.906), (1.0, 0.896)):
+    for weight, recovery in ((0.0, 1.0), (0.5, 0.95), (1.0, 0.9)):
         breath = model.predict(mids, np.array([[weight]]))[0, 0, :2]
         np.testing.assert_allclose(breath, [1 - 0.3 * recovery, 0.3 * recovery], rtol=1e-14)
 
 
-def test_blood_in_a_tissue_is_2_to_8_percent_and_the_same_for_all_its_metabolites():
+def test_plasma_in_a_tissue_sample_is_up_to_8_percent_and_amino_acids_hold_another_share():
     _, model = body_model(["liver lactate", "liver alanine"], "Lac_inf_x: 100% [U-13C3]")
-    assert model.weight_names == ("b_L",)
+    assert model.weight_names == ("b_L", "a_L")
     rng = np.random.default_rng(0)
     mids = np.concatenate([rng.dirichlet(np.ones(each.size + 1)) for each in model.fragments])[None, None]
-    for weight, blood in ((0.0, 0.02), (1.0, 0.08)):
-        seen = model.predict(mids, np.array([[weight]]))[0, 0, :4]
+    for weight, blood in ((0.0, 0.0), (0.5, 0.04), (1.0, 0.08)):
+        seen = model.predict(mids, np.array([[weight, 0.3]]))[0, 0, :4]
         liver, plasma = mids[0, 0, :4], mids[0, 0, 4:8]
         np.testing.assert_allclose(seen, (1 - blood) * liver + blood * plasma, rtol=1e-12)
 
