@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fluxkit.design import design_tracers
     from fluxkit.fluxes import draw_fluxes
     from fluxkit.inference import fit_fluxes, quantify
     from fluxkit.labeling import read_labeling, simulate, with_rates
@@ -28,6 +29,7 @@ __all__ = [
     "train",
     "quantify",
     "fit_fluxes",
+    "design_tracers",
     "flux_map",
     "body_map",
     "run_notebook",
@@ -48,6 +50,7 @@ _FOLDER_OF = {
     "train": "fluxkit.workflows",
     "quantify": "fluxkit.inference",
     "fit_fluxes": "fluxkit.inference",
+    "design_tracers": "fluxkit.design",
     "flux_map": "fluxkit.view",
     "body_map": "fluxkit.view",
     "run_notebook": "fluxkit.workflows",

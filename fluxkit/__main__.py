@@ -127,6 +127,26 @@ def _trainer_options(texts: list[str]) -> dict[str, int | str]:
     return {name: int(value) if value.lstrip("-").isdigit() else value for name, _, value in pairs}
 
 
+def _design(options: argparse.Namespace) -> None:
+    from fluxkit.design import design_table
+    from fluxkit.files import written_whole
+
+    candidates = _tracers(options.tracers) if options.tracers else None
+    given = _given(options, "measurements", "parallel", "difference", "prices", "draws", "seed", "noise", "purity")
+    designs = fluxkit.design_tracers(
+        _network(options),
+        [candidates] if isinstance(candidates, str) else candidates,
+        fluxes_of_interest=options.fluxes,
+        **given,
+    )
+    table = design_table(designs)
+    with written_whole(options.out) as part:
+        table.to_csv(part, index=False)
+    _list_results([options.out])
+    for row in table.head(3).to_dict("records"):
+        print(f"{row['rank']}. {row['design']}: {row['information_gain']:.2f} nats, {row['tracers']}")
+
+
 def _run(options: argparse.Namespace) -> None:
     from fluxkit.workflows.notebooks import find_notebook, notebook_signature, read_summary
     from fluxkit.workflows.parameters import parse_assignments
@@ -259,6 +279,23 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--resume", action="store_true", help="go on with the unfinished training beside --out, if any")
     add.add_argument("--seed", type=_seed, help="seed of all randomness")
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the model and its card")
+
+    add = commands.add_parser("design", help="which tracer next: what each would tell about chosen fluxes")
+    add.set_defaults(command=_design)
+    _add_network(add)
+    add.add_argument("--fluxes", nargs="+", metavar="FLUX", help='such as PC "exchange(LDH)" "G6PDH / GLC_up"')
+    add.add_argument(
+        "--tracers", nargs="+", action="extend", metavar="NAME=TEXT", help="candidates (default: the common tracers)"
+    )
+    add.add_argument("--measurements", nargs="+", metavar="NAME", help="what is measured (default: all that can be)")
+    add.add_argument("--parallel", type=int, help="rank sets of up to so many parallel experiments, too")
+    add.add_argument("--difference", type=float, help="difference between conditions that should be detected")
+    add.add_argument("--prices", type=Path, metavar="FILE", help="table of prices (default: rough list prices)")
+    add.add_argument("--draws", type=int, help="flux states to average over")
+    add.add_argument("--noise", type=float, help="standard deviation of every MID value")
+    add.add_argument("--purity", type=float, help="isotopic purity of every labeled position, 0 to 1")
+    add.add_argument("--seed", type=_seed, help="seed of the flux states")
+    add.add_argument("--out", type=Path, required=True, metavar="FILE", help="table to write (csv)")
 
     add = commands.add_parser("run", help="a notebook, with checked parameters")
     add.set_defaults(command=_run)

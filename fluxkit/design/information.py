@@ -1,0 +1,89 @@
+"""How much an experiment tells at a flux state: the Fisher information of its measurements.
+
+With standard deviations from the noise model at the predicted MIDs and exact Jacobians ``J`` of the predicted MIDs by
+the standard coordinates, the information of an experiment is ``J' diag(1 / sd^2) J``. That of parallel experiments is
+their sum, since they share the flux state (Crown & Antoniewicz 2013, doi:10.1016/j.ymben.2012.11.010).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fluxkit.design.readings import Readings
+from fluxkit.design.states import DesignStates
+from fluxkit.emu import run_tape
+from fluxkit.errors import FluxError
+from fluxkit.labeling import NoiseModel
+
+
+def experiment_information(
+    states: DesignStates,
+    readings: Readings,
+    inputs: np.ndarray,
+    noise: NoiseModel,
+    sets: Sequence[Sequence[str] | None] = (None,),
+) -> np.ndarray:
+    """Return the Fisher information of one experiment in the standard coordinates.
+
+    Parameters
+    ----------
+    states : DesignStates
+        Flux states.
+    readings : Readings
+        What can be measured.
+    inputs : numpy.ndarray
+        Input values of the program, shape ``(input,)``.
+    noise : NoiseModel
+        Standard deviation of each MID value.
+    sets : sequence of sequence of str, or None
+        Sets of measurements by name; None is all of them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(set, state, coordinate, coordinate)``.
+
+    Raises
+    ------
+    FluxError
+        A flux is negative or not finite.
+    """
+    values, slopes = mids_with_jacobian(states, readings, inputs)
+    slopes /= noise.sd(values)[:, None, :]
+    every = np.arange(values.shape[1])
+    result = np.empty((len(sets), len(states), states.size, states.size))
+    for s, names in enumerate(sets):
+        chosen = [every] if names is None else [readings.columns[each] for each in names if each in readings.columns]
+        part = slopes[:, :, np.concatenate(chosen)] if chosen else slopes[:, :, :0]
+        np.matmul(part, part.mT, out=result[s])
+    return result
+
+
+def mids_with_jacobian(states: DesignStates, readings: Readings, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return predicted MIDs ``(state, value)`` and their derivatives ``(state, coordinate, value)``.
+
+    Parameters
+    ----------
+    states, readings, inputs
+        As for :func:`experiment_information`.
+
+    Raises
+    ------
+    FluxError
+        A flux is negative or not finite.
+    """
+    own = [states.weight_names.index(each) for each in readings.weight_names]
+    count = states.fluxes.shape[1]
+    columns = np.concatenate([np.arange(count), count + np.array(own, dtype=int)])
+    weights = np.ascontiguousarray(states.weights[:, own])
+    row = np.ascontiguousarray(inputs[None], dtype=float)
+    (values,), good = run_tape(readings.values, (states.fluxes, row, weights), len(states))
+    slopes = np.empty((len(states), states.size, values.shape[1]))
+    for k in range(len(states)):
+        directions = np.ascontiguousarray(states.directions[k][:, columns])
+        shared = (states.fluxes[k : k + 1], row, weights[k : k + 1])
+        _, fine = run_tape(readings.slopes, (*shared, directions), states.size, out=[slopes[k]])
+        good &= fine
+    if not good:
+        raise FluxError("a flux state has a negative or infinite flux; give states within the bounds of the network.")
+    return values, slopes
