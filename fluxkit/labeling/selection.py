@@ -45,7 +45,7 @@ def select_labeling(
         _require("fragment", fragments, names)
         keep &= np.isin(names, list(fragments))
     if tissues is not None:
-        places = np.array([each.partition(" ")[0] for each in names])
+        places = np.array([each.rpartition(" ")[0] for each in names])  # "kidney medulla" of "kidney medulla lactate"
         _require("tissue", tissues, places)
         keep &= np.isin(places, list(tissues))
     part = labeling.isel(isotopologue=np.flatnonzero(keep))
@@ -102,5 +102,7 @@ def with_open_infusions(labeling: xr.Dataset, network: Network) -> xr.Dataset:
         kinds = {
             pool: format_label(mixture[0][1], network.atom_counts[pool]) for pool, mixture in pools.items() if mixture
         }
+        if not labels:
+            raise TracerError(f"experiment {name!r}: {text!r} labels nothing, so no part of it can be open.")
         texts[name] = "; ".join(f"{pool}: ?% {label}" for pool, label in kinds.items())
     return labeling.assign_attrs(tracers=json.dumps(texts, ensure_ascii=False))

@@ -94,3 +94,6 @@ def test_infusions_of_a_rate_of_their_own_are_left_open(mice):
     mixed = mice.assign_attrs(tracers='{"M1": "Glc_inf_x: 50% [U-13C6] + 50% [1-13C]"}')
     with pytest.raises(TracerError, match="Glc_inf_x is fed a mixture"):
         with_open_infusions(mixed, BODY)
+    nothing = mice.assign_attrs(tracers='{"M1": "Glc_inf_x: 100% unlabeled"}')
+    with pytest.raises(TracerError, match="labels nothing"):
+        with_open_infusions(nothing, BODY)
