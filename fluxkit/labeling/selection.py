@@ -99,10 +99,8 @@ def with_open_infusions(labeling: xr.Dataset, network: Network) -> xr.Dataset:
             raise TracerError(
                 f"experiment {name!r}: {several[0]} is fed a mixture; the part of one tracer can be open."
             )
-        kinds = {
-            pool: format_label(mixture[0][1], network.atom_counts[pool]) for pool, mixture in pools.items() if mixture
-        }
+        labels = {pool: format_label(each[0][1], network.atom_counts[pool]) for pool, each in pools.items() if each}
         if not labels:
             raise TracerError(f"experiment {name!r}: {text!r} labels nothing, so no part of it can be open.")
-        texts[name] = "; ".join(f"{pool}: ?% {label}" for pool, label in kinds.items())
+        texts[name] = "; ".join(f"{pool}: ?% {label}" for pool, label in labels.items())
     return labeling.assign_attrs(tracers=json.dumps(texts, ensure_ascii=False))
