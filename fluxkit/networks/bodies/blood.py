@@ -58,7 +58,8 @@ def blood_of(
     """Return the FLOW and PASS reactions, and the equalities of known blood flows.
 
     With flows, of every tissue ``t`` and metabolite ``m``: uptake + PASS = Q_t c(m), with the arterial concentration
-    c(m); so (uptake + PASS) / Q_t is the same for all tissues.
+    c(m); so (uptake + PASS) / Q_t is the same for all tissues, and for what flows past them, of which the rest of the
+    body takes ``REST_m_out``.
 
     Parameters
     ----------
@@ -100,20 +101,18 @@ def _streams(
     arterial, venous, portal, inflow = (pool + end for end in "avps")
     streams: list[tuple[dict[str, float], float]] = []
     made: list[Reaction] = []
-    past = flows.rest
+    past, is_used = flows.rest, name in plan.rest
     for tissue in plan.tissues:
         if tissue.letter not in flows.organs:
             continue
         share = flows.organs[tissue.letter]
-        uptake = {
-            part.reaction.name: each.coefficient
-            for part in parts
-            if part.owner is tissue
-            for each in part.reaction.substrates
-            if each.metabolite == f"{name}.{arterial}"
-        }
-        if not uptake and tissue.drains == "venous":
-            past += share  # nothing of it is taken up here, so it passes with the rest
+        uptake: dict[str, float] = {}
+        for part in parts:
+            for each in part.reaction.substrates if part.owner is tissue else ():
+                if each.metabolite == f"{name}.{arterial}":
+                    uptake[part.reaction.name] = uptake.get(part.reaction.name, 0.0) + each.coefficient
+        if not uptake and tissue.drains == "venous" and not is_used:
+            past += share  # nothing of it is taken up here, so it passes with the rest, which takes nothing either
             continue
         target = portal if tissue.drains == "portal" else venous
         made.append(carry(f"PASS_{tissue.letter}_{name}", name, arterial, target, atoms))
@@ -126,5 +125,5 @@ def _streams(
         made.append(carry(f"PASS_{liver}_{name}", name, inflow, venous, atoms))
     if past:
         made.append(carry(f"PASS_{name}", name, arterial, venous, atoms))
-        streams.append(({made[-1].name: 1.0}, past))
+        streams.append(({**({f"REST_{name}_out": 1.0} if is_used else {}), made[-1].name: 1.0}, past))
     return streams, made

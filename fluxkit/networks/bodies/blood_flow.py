@@ -47,7 +47,7 @@ def read_flows(plan: BodyPlan, in_blood: Iterable[str]) -> BloodFlows | None:
     stated = [each for each in plan.tissues if each.flow is not None]
     portal = circulation.kind == "portal"
     if circulation.kind == "plasma" or not (stated or portal):
-        _refuse_unused(plan, [each.letter for each in stated], where)
+        _refuse_unused(plan, [each.letter for each in stated], floating, where)
         return None
     _check_who(plan, floating, where)
     unit, flows = _in_one_unit(plan, where)
@@ -78,12 +78,30 @@ def read_flows(plan: BodyPlan, in_blood: Iterable[str]) -> BloodFlows | None:
             f"{where}: the organs get {summed:g} of a cardiac output of {total:g} ({unit}); correct a flow, or say "
             f"what flows past them by rest_flow = {max(total - summed + rest, 0):g}."
         )
+    _check_rest(plan, rest, total, unit, where)
     return BloodFlows({key: value / total for key, value in organs.items()}, artery / total, rest / total)
 
 
-def _refuse_unused(plan: BodyPlan, letters: list[str], where: str) -> None:
+def _check_rest(plan: BodyPlan, rest: float, total: float, unit: str, where: str) -> None:
+    """Refuse a rest of the body that uses metabolites of the blood, but gets no blood."""
+    used = [name for name in plan.rest if name not in plan.circulation.shared]
+    if used and rest <= BALANCE * total:
+        raise NetworkError(
+            f"{where}: rest = {used} is taken from the blood by parts of the body without a tissue here, but rest_flow "
+            f"= {rest:g} of a cardiac output of {total:g} ({unit}) brings them none. Give them a rest_flow and the "
+            "tissues less, or leave it out of rest and add the tissue that uses it."
+        )
+
+
+def _refuse_unused(plan: BodyPlan, letters: list[str], floating: set[str], where: str) -> None:
     circulation = plan.circulation
     given = [name for name in ("cardiac_output", "portal_flow", "rest_flow") if getattr(circulation, name) is not None]
+    if given and circulation.kind != "plasma":
+        lacking = [each.letter for each in plan.tissues if each.letter not in floating]
+        raise NetworkError(
+            f"{where}: {' and '.join(given)} given, but no tissue has a blood flow; write flow = ... for each of "
+            f"{', '.join(lacking)}, or leave out {' and '.join(given)}."
+        )
     if letters or given:
         raise NetworkError(
             f"{where}: flows are stated ({', '.join((*letters, *given))}), but kind = {circulation.kind!r} has no "

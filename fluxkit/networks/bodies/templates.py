@@ -7,6 +7,7 @@ linear equality of net fluxes, ``%unit`` the unit of the numbers beside the temp
 in the blood. A table of the same name brings bounds, targets and exchange fluxes.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -200,6 +201,11 @@ def read_defaults(path: Path, unit: str) -> dict[str, Default]:
         Columns ``name``, ``lb``, ``ub``, ``target``, ``weight`` and ``exch``.
     unit : str
         Unit of the numbers.
+
+    Raises
+    ------
+    NetworkError
+        A number cannot be read, or a weight is not above 0.
     """
     found = {}
     for number, row in read_rows(path, required=("name",)):
@@ -208,8 +214,18 @@ def read_defaults(path: Path, unit: str) -> dict[str, Default]:
             read_number(row, "lb", None, where),
             read_number(row, "ub", None, where),
             read_number(row, "target", None, where),
-            read_number(row, "weight", 1.0, where) or 1.0,
+            _weight(row, where),
             read_number(row, "exch", None, where),
             unit,
         )
     return found
+
+
+def _weight(row: Mapping[str, str], where: str) -> float:
+    weight = read_number(row, "weight", None, where)
+    if weight is not None and not 0 < weight < math.inf:
+        raise NetworkError(
+            f"{where}: the target of {row['name']!r} has weight {weight:g}; a weight is above 0. Leave the target out "
+            "instead ('-')."
+        )
+    return 1.0 if weight is None else weight

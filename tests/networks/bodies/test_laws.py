@@ -154,3 +154,35 @@ def test_the_portal_vein_carries_arterial_blood_and_what_the_intestine_releases(
     flux = {name: net[:, i : i + 1] for i, name in enumerate(network.reaction_names)}
     mixed = flux["PASS_G_Lac"] * found["Lac.Pa"] + flux["G_MCT_f"] * found["Lac.G"]
     np.testing.assert_allclose(found["Lac.Pp"], mixed / flux["FLOW_Pp_Lac"], rtol=0, atol=1e-9)
+
+
+def test_two_molecules_of_one_pool_count_twice_in_the_flow_of_a_tissue():
+    maker = ("FAX: Ac.@ (ab) + Ac.@ (cd) -> AcAc (abcd)", "OUT: AcAc (abcd) -> Used_x (abcd)")
+    eater = ("IN: Ac.@ (ab) -> Ac (ab)", "OUT: Ac (ab) -> Used_x (ab)")
+    tissues = (Tissue("A", maker, flow=0.5), Tissue("B", eater, flow=0.5))
+    (flow,) = compose_body(BodyPlan(tissues, Circulation("arterial-venous"), infusions="Ac")).equalities
+    assert {name: abs(each) for name, each in flow.coefficients.items()} == {
+        "A_FAX": 4.0,
+        "PASS_A_Ac": 2.0,
+        "B_IN": 2.0,
+        "PASS_B_Ac": 2.0,
+    }
+
+
+def test_the_rest_of_the_body_takes_no_more_than_its_blood_brings():
+    eater = ("IN: Glc.@ (abcdef) -> Glc (abcdef)", "OUT: Glc (abcdef) -> Used_x (abcdef)")
+    other = ("IN: Lac.@ (abc) -> Lac (abc)", "OUT: Lac (abc) -> Used_x (abc)")
+    tissues = (Tissue("M", eater, flow=0.5), Tissue("K", other, flow=0.3))
+    circulation = Circulation("arterial-venous", rest_flow=0.2)
+    network = compose_body(
+        BodyPlan(tissues, circulation, infusions={"Glc": 10.0, "Lac": 5.0}, rest=("Glc", "Lac"), limit=100.0)
+    )
+    net, _ = states(network, 4)
+    flux = {name: net[:, i] for i, name in enumerate(network.reaction_names)}
+    for name, uptake, passes, share in (("Glc", "M_IN", "M", 0.5), ("Lac", "K_IN", "K", 0.3)):
+        concentration = (flux[uptake] + flux[f"PASS_{passes}_{name}"]) / share
+        rest = flux[f"REST_{name}_out"] + flux[f"PASS_{name}"]
+        np.testing.assert_allclose(rest / 0.2, concentration, rtol=1e-6)
+        assert (flux[f"REST_{name}_out"] <= 0.2 * concentration * (1 + 1e-6)).all()
+    # what does not use it is passed by a whole blood flow
+    np.testing.assert_allclose(flux["PASS_K_Glc"] / 0.3, flux["PASS_Glc"] / 0.2 + flux["REST_Glc_out"] / 0.2, rtol=1e-6)

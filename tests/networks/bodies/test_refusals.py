@@ -6,6 +6,7 @@ import pytest
 
 from fluxkit import BodyPlan, Circulation, Tissue, compose_body, read_network
 from fluxkit.errors import NetworkError, UnknownNameError
+from fluxkit.networks.bodies.templates import read_defaults
 
 EATER = ("IN: Glc.@ (abcdef) -> Glc (abcdef)", "OUT: Glc (abcdef) -> Used_x (abcdef)")
 FLOWS = {"M": 0.4, "B": 0.2, "G": 0.15, "L": 0.4}
@@ -133,6 +134,21 @@ def test_flows_are_given_to_all_tissues_or_to_none():
         eaters(FLOWS, circulation=Circulation("arterial-venous")),
     )
     refused("the portal vein feeds 'X', which is no tissue. ", portal(liver="X"))
+    for given, text in (({"cardiac_output": "1 mL/min"}, "cardiac_output"), ({"rest_flow": 0.1}, "rest_flow")):
+        refused(
+            f"body 'small': {text} given, but no tissue has a blood flow; write flow = ... for each of M, B, G, L, or "
+            f"leave out {text}.",
+            eaters(circulation=Circulation("arterial-venous", **given)),
+        )
+
+
+def test_a_rest_of_the_body_without_blood_takes_nothing_from_it():
+    refused(
+        "body 'small': rest = ['Glc'] is taken from the blood by parts of the body without a tissue here, but rest_flow "
+        "= 0 of a cardiac output of 1 (shares of the cardiac output) brings them none. Give them a rest_flow and the "
+        "tissues less, or leave it out of rest and add the tissue that uses it.",
+        eaters(FLOWS, rest="Glc", circulation=Circulation("portal")),
+    )
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
@@ -246,6 +262,16 @@ def test_a_wrong_text_is_refused_with_its_place(text, message, tmp_path):
     (tmp_path / "body.toml").write_text(text, encoding="utf-8")
     with pytest.raises(NetworkError, match=re.escape(message)):
         read_network(tmp_path / "body.toml")
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "inf"])
+def test_a_target_without_weight_is_refused(weight, tmp_path):
+    (tmp_path / "liver.tsv").write_text(f"name\ttarget\tweight\nHK\t5\t{weight}\n", encoding="utf-8")
+    message = (
+        f"liver.tsv, line 2: the target of 'HK' has weight {float(weight):g}; a weight is above 0. Leave the target"
+    )
+    with pytest.raises(NetworkError, match=re.escape(message)):
+        read_defaults(tmp_path / "liver.tsv", "unit")
 
 
 def test_an_unknown_base_is_refused_with_the_nearest_name(tmp_path):
