@@ -186,7 +186,7 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     Raises
     ------
     LabelingError
-        A share cannot be read, or the shares cannot sum to one.
+        A share cannot be read, the shares cannot sum to one, or none is of a pool of the network.
     """
     shares = []
     for part in text.split(";"):
@@ -210,4 +210,6 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
             f"{where}: the shares of {text!r} do not sum to 1; give numbers that do, a pair w and 1-w, or such a pair "
             "of a part beside numbers: 0.95*w, 0.95*(1-w) and 0.05."
         )
+    if all(each.fragment == UNLABELED for each in shares):
+        raise LabelingError(f"{where}: {text!r} is only {UNLABELED!r}; name the pools of the network in it.")
     return tuple(shares)

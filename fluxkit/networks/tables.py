@@ -221,8 +221,6 @@ def read_observations(path: Path) -> ObservationTable:
         if name in entries:
             raise NetworkError(f"{where}: observation {name!r} has a second row; keep one.")
         shares = parse_pools(row["pools"], where)
-        if all(each.fragment == UNLABELED for each in shares):
-            raise LabelingError(f"{where}: {name!r} is only {UNLABELED!r}; name the pools of the network in it.")
         entries[name] = Observation(
             name,
             tuple(each for each in shares if each.fragment != UNLABELED),

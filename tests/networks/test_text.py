@@ -221,6 +221,7 @@ def test_a_malformed_equality_is_refused(tmp_path, line):
         ("ala\tA:1\nala\tB:1", NetworkError, "line 3: observation 'ala' has a second row; keep one."),
         ("ala\tC:1", UnknownNameError, "observation 'ala': network 'small' has no metabolite 'C'"),
         ("ala\tA[3]:1", LabelingError, "observation 'ala': fragment 'A[3]': A has atoms 1 to 2 of C, not 3."),
+        ("ala\tunlabeled:1", LabelingError, "line 2: 'unlabeled:1' is only 'unlabeled'; name the pools of the network"),
         ("ala\t", NetworkError, "line 2: 'pools' is empty; fill it, or delete the row."),
     ],
 )
@@ -238,6 +239,13 @@ def test_a_share_may_be_part_of_an_unknown_one():
     ]
     texts = [f"{each.fragment}:{format_share(each)}" for each in pools]
     assert texts == ["Lac.K:0.95*(1-w)", "Lac.K2:0.95*w", "Lac.P:0.05"]
+
+
+def test_a_name_cannot_come_to_mean_no_pool_at_all():
+    table = ObservationTable({"ala": Observation("ala", parse_pools("A:1", "x"))})
+    message = "observation 'ala': 'unlabeled:1' is only 'unlabeled'; name the pools of the network in it."
+    with pytest.raises(LabelingError, match=re.escape(message)):
+        table.with_pools("ala", "unlabeled:1")
 
 
 def test_a_wrong_file_is_refused(tmp_path):
