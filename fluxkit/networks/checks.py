@@ -37,6 +37,7 @@ def check_network(network: "Network") -> None:
         _symmetry,
         _dead_ends,
         _rules,
+        _sizes,
         _feasibility,
     ):
         faults = check(network)
@@ -185,6 +186,14 @@ def _rules(network: "Network") -> list[str]:
         if not rule.weight > 0:
             faults.append(f"reaction {name!r}: target weight {rule.weight:g} must be positive.")
     return faults
+
+
+def _sizes(network: "Network") -> list[str]:
+    return [
+        f"the size of {suffix!r} is {size:g}; it is a mass per unit of body or a share of the cells, above 0."
+        for suffix, size in network.sizes.items()
+        if not 0 < size < np.inf
+    ]
 
 
 def _feasibility(network: "Network") -> list[str]:

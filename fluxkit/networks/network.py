@@ -130,6 +130,10 @@ class Network:
         Experiments that are common with this network, as tracer texts by name.
     compartments : mapping of str to str
         What the suffixes of metabolites mean, ``"L"`` the liver, ``"P"`` plasma; empty where nobody said.
+    sizes : mapping of str to float
+        By suffix, the mass of a tissue per unit of body, or the share of a cell type in all cells, where the fluxes of
+        this tissue or cell type are per unit of itself: times its size they are per unit of body or culture. Empty
+        where all fluxes are per body or culture.
     """
 
     name: str
@@ -143,6 +147,7 @@ class Network:
     description: str = ""
     standard_tracers: Mapping[str, str] = field(default_factory=dict)
     compartments: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reactions", tuple(self.reactions))
@@ -152,6 +157,7 @@ class Network:
         object.__setattr__(self, "reference", MappingProxyType(dict(self.reference)))
         object.__setattr__(self, "standard_tracers", MappingProxyType(dict(self.standard_tracers)))
         object.__setattr__(self, "compartments", MappingProxyType(dict(self.compartments)))
+        object.__setattr__(self, "sizes", MappingProxyType(dict(self.sizes)))
         from fluxkit.networks.checks import check_network  # the checks read the finished record
 
         check_network(self)

@@ -5,7 +5,8 @@
 Carbon letters stand in ``()``, nitrogen in ``{}``, hydrogen in ``[]``, each a letter space of its own.
 ``<->`` is reversible. A name that ends in ``_x`` is an external pool, a suffix after ``.`` is the
 compartment. ``%symmetric A B`` lists rotationally symmetric metabolites, ``%compartment L liver`` names a
-compartment, ``#`` starts a comment. A coefficient in front of a metabolite may be decimal.
+compartment, ``%size L 0.05`` says that its fluxes are per mass of liver, of which a unit of body has 0.05;
+``#`` starts a comment. A coefficient in front of a metabolite may be decimal.
 """
 
 import re
@@ -50,8 +51,10 @@ def parse_reactions(text: str, source: str = "text") -> tuple[tuple[Reaction, ..
         keyword, *names = body.split()
         if keyword == "%symmetric":
             symmetric.update(names)
-        elif keyword != "%compartment":
-            raise NetworkError(f"{where}: unknown directive {keyword!r}; only %symmetric and %compartment are known.")
+        elif keyword not in ("%compartment", "%size"):
+            raise NetworkError(
+                f"{where}: unknown directive {keyword!r}; only %symmetric, %compartment and %size are known."
+            )
     return tuple(reactions), frozenset(symmetric)
 
 
@@ -71,15 +74,46 @@ def parse_compartments(text: str, source: str = "text") -> dict[str, str]:
         A compartment has no name, or two.
     """
     names: dict[str, str] = {}
+    for where, body, suffix, name in _said_of(text, source, "%compartment"):
+        if not name or suffix in names:
+            raise NetworkError(f"{where}: cannot read {body!r}; write '%compartment L liver' once per compartment.")
+        names[suffix] = name
+    return names
+
+
+def parse_sizes(text: str, source: str = "text") -> dict[str, float]:
+    """Read the sizes of compartments from ``.rxn`` text.
+
+    Parameters
+    ----------
+    text : str
+        The whole text; a line ``%size L 0.05`` says that fluxes in ``.L`` are per mass of it, 0.05 per unit of body.
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    NetworkError
+        A size is no number, or a compartment has two.
+    """
+    sizes: dict[str, float] = {}
+    for where, body, suffix, size in _said_of(text, source, "%size"):
+        try:
+            if suffix in sizes:
+                raise ValueError
+            sizes[suffix] = float(size)
+        except ValueError as error:
+            raise NetworkError(f"{where}: cannot read {body!r}; write '%size L 0.05' once per compartment.") from error
+    return sizes
+
+
+def _said_of(text: str, source: str, directive: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield place, line, compartment and what is said of it."""
     for where, body, _ in statements(text, source):
         keyword, _, rest = body.partition(" ")
-        if keyword != "%compartment":
-            continue
-        suffix, _, name = rest.strip().partition(" ")
-        if not name.strip() or suffix in names:
-            raise NetworkError(f"{where}: cannot read {body!r}; write '%compartment L liver' once per compartment.")
-        names[suffix] = name.strip()
-    return names
+        if keyword == directive:
+            suffix, _, said = rest.strip().partition(" ")
+            yield where, body, suffix, said.strip()
 
 
 def statements(text: str, source: str) -> Iterator[tuple[str, str, str]]:
@@ -153,6 +187,7 @@ def format_reactions(network: Network) -> str:
     if network.symmetric:
         lines.append("%symmetric " + " ".join(sorted(network.symmetric)))
     lines += [f"%compartment {suffix} {name}" for suffix, name in network.compartments.items()]
+    lines += [f"%size {suffix} {size:.17g}" for suffix, size in network.sizes.items()]
     for reaction in network.reactions:
         arrow = " <-> " if reaction.reversible else " -> "
         sides = (" + ".join(map(_format_participant, side)) for side in (reaction.substrates, reaction.products))

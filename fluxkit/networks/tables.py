@@ -10,7 +10,7 @@ import numpy as np
 from fluxkit.errors import LabelingError, NetworkError, UnknownNameError, suggest
 from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
 from fluxkit.networks.observations import UNLABELED, Observation, ObservationTable, format_share, parse_pools
-from fluxkit.networks.rxn_text import format_reactions, parse_compartments, parse_reactions, statements
+from fluxkit.networks.rxn_text import format_reactions, parse_compartments, parse_reactions, parse_sizes, statements
 
 _MISSING = ("", "-", "nan", None)
 _FLUX_COLUMNS = ("name", "lb", "ub", "target", "weight", "exch_lb", "exch_ub", "exch", "ref", "note")
@@ -316,6 +316,7 @@ def _read_structure(source: Path, equalities: bool) -> dict[str, Any]:
         "reactions": reactions,
         "symmetric": symmetric,
         "compartments": parse_compartments(text, source.name),
+        "sizes": parse_sizes(text, source.name),
     }
 
 

@@ -170,6 +170,10 @@ def test_a_symmetric_metabolite_must_exist():
             {"equalities": (Equality({"in": 1.0}, 1.0), Equality({"in": 1.0}, 2.0))},
             "the linear equalities contradict each other whatever the bounds; remove one of them.",
         ),
+        (
+            {"sizes": {"L": 0.0}},
+            "the size of 'L' is 0; it is a mass per unit of body or a share of the cells, above 0.",
+        ),
     ],
 )
 def test_wrong_flux_rules_are_refused(fields, message):

@@ -93,6 +93,7 @@ def test_everything_of_a_network_reads_back(tmp_path):
         observations=table,
         standard_tracers={"one": "A_x: 100% [1-13C]"},
         compartments={"L": "liver", "Pa": "arterial plasma"},
+        sizes={"L": 1 / 3},
     )
     assert read_again(network, tmp_path) == network
 
@@ -131,12 +132,19 @@ def test_decimal_coefficients_and_comments_are_read():
         ("r: A {n}(a) -> B {n}(a)", "cannot read 'A {n}(a)'"),
         ("r: A (a -> B (a)", "cannot read 'A (a'"),
         ("r: -1 A (a) -> B (a)", "cannot read '-1 A (a)'"),
-        ("%symetric A", "unknown directive '%symetric'; only %symmetric and %compartment are known."),
+        ("%symetric A", "unknown directive '%symetric'; only %symmetric, %compartment and %size are known."),
     ],
 )
 def test_a_malformed_line_is_refused_with_its_number(line, message):
     with pytest.raises(NetworkError, match=re.escape("model.rxn, line 2: " + message)):
         parse_reactions("# first\n" + line, "model.rxn")
+
+
+@pytest.mark.parametrize("line", ["%size L", "%size L much", "%size L 0.1\n%size L 0.1"])
+def test_a_size_is_one_number_per_compartment(line, tmp_path):
+    message = f"cannot read {line.splitlines()[-1]!r}; write '%size L 0.05' once per compartment."
+    with pytest.raises(NetworkError, match=re.escape(message)):
+        folder_of(tmp_path, CHAIN + line)
 
 
 def test_tables_set_bounds_targets_and_the_reference_state(tmp_path):

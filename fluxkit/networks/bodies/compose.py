@@ -25,7 +25,8 @@ def compose_body(plan: BodyPlan) -> Network:
     Returns
     -------
     Network
-        With bounds and prior targets of the templates, and ``compartments`` that name tissues and pools.
+        With bounds and prior targets of the templates, ``compartments`` that name tissues and pools, and the ``sizes``
+        of tissues with a scale or fraction.
 
     Raises
     ------
@@ -131,6 +132,7 @@ def body_fields(plan: BodyPlan, *, equalities: bool = True, name: bool = True) -
         "equalities": (*own, *blood.equalities),
         "flux_unit": plan.flux_unit,
         "compartments": plan.compartments,
+        "sizes": plan.sizes,
     }
     return {**fields, "name": plan.name} if name else fields
 

@@ -264,3 +264,8 @@ class BodyPlan:
         if inflow in pools:
             pools[inflow] = f"{names.get(self.circulation.liver, self.circulation.liver)} inflow"
         return {**names, **pools}
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """Scale or fraction of each tissue that has one: its fluxes are per unit of itself, others per unit of body."""
+        return {each.letter: each.size for each in self.tissues if each.fraction is not None or each.scale != 1}

@@ -98,6 +98,8 @@ def test_a_tumour_is_the_mouse_and_one_more_tissue(tmp_path):
     network, mouse = read(tmp_path, TUMOUR), fluxkit.load_network("wholebody")
     assert network.reaction_names[: len(mouse.reactions)] == mouse.reaction_names
     assert network.compartments == {**mouse.compartments, "T": "tumour"}
+    assert (network.sizes, mouse.sizes) == ({"T": 0.05}, {})
+    assert network.with_changes(sizes={}).fingerprint == network.fingerprint
     (glucose,) = network.reactions[network.reaction_index["T_HK"]].substrates
     assert (glucose.metabolite, glucose.coefficient) == ("Glc.P", 0.05)
     assert {"Suc.T", "Fum.T"} <= network.symmetric
@@ -204,6 +206,7 @@ def test_two_populations_of_a_culture_share_a_medium_by_their_fractions():
     assert (lactate.metabolite, lactate.coefficient) == ("Lac.M", 0.3)
     assert [(p.metabolite, p.coefficient) for p in made["T_PDH"].products] == [("AcCoA.T", 1.0), ("CO2", 0.7)]
     assert network.compartments == {"T": "cancer cell", "F": "fibroblast", "M": "medium"}
+    assert network.sizes == fractions
 
 
 def test_neighbours_exchange_without_the_blood_by_the_ratio_of_their_scales():

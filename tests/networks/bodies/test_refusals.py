@@ -144,9 +144,9 @@ def test_flows_are_given_to_all_tissues_or_to_none():
 
 def test_a_rest_of_the_body_without_blood_takes_nothing_from_it():
     refused(
-        "body 'small': rest = ['Glc'] is taken from the blood by parts of the body without a tissue here, but rest_flow "
-        "= 0 of a cardiac output of 1 (shares of the cardiac output) brings them none. Give them a rest_flow and the "
-        "tissues less, or leave it out of rest and add the tissue that uses it.",
+        "body 'small': rest = ['Glc'] is taken from the blood by parts of the body without a tissue here, but "
+        "rest_flow = 0 of a cardiac output of 1 (shares of the cardiac output) brings them none. Give them a "
+        "rest_flow and the tissues less, or leave it out of rest and add the tissue that uses it.",
         eaters(FLOWS, rest="Glc", circulation=Circulation("portal")),
     )
 
