@@ -77,11 +77,12 @@ def design_width_figure(
             }
         )  # fmt: skip
         figure.add_annotation(
-            x=start, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", yshift=4, showarrow=False,
-            text=f"{flux} <span style='color:{MUTED}'>(prior {_number(shown, flux)})</span>", font={"size": FONT - 1},
+            x=start, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", yshift=3, showarrow=False,
+            text=f"{flux}<br><span style='color:{MUTED}'>prior {_number(shown, flux)}</span>", align="left",
+            font={"size": FONT - 1},
         )  # fmt: skip
     left = int(24 + _LETTER * max(map(len, names)))
-    place_legend(figure, 176 + 21 * len(names), left=left, bottom=56, top=96)
+    place_legend(figure, 188 + 21 * len(names), left=left, bottom=56, top=108)
     figure.add_annotation(
         x=0.5, y=0, xref="paper", yref="paper", yanchor="top", yshift=-26, showarrow=False, font={"size": FONT},
         text="expected width, relative to the width before any experiment",
