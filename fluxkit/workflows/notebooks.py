@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fluxkit.errors import NotebookError, suggest
 from fluxkit.workflows.parameters import Parameter, check_parameters, read_signature
@@ -14,6 +15,8 @@ PARAMETERS_TAG = "parameters"
 SUMMARY_TAG = "summary"
 # The kernel listens on this machine only and signs its messages: its warning about TCP is noise here.
 KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=ERROR"]
+STARTS = 3
+"""How often a kernel is started that dies before it has answered once."""
 
 
 def list_notebooks() -> dict[str, Path]:
@@ -77,6 +80,7 @@ def run_notebook(
     out_dir: str | os.PathLike[str] = "results",
     *,
     progress: bool = True,
+    working_dir: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Run a notebook from top to bottom with the given parameters, and keep the executed copy.
 
@@ -93,6 +97,9 @@ def run_notebook(
         Where the executed notebook goes. A notebook with a parameter ``out_dir`` is told, to write there too.
     progress : bool
         Show a progress bar over the cells.
+    working_dir : str or path, optional
+        The folder in which the notebook's code starts, and from which relative paths in its parameters are seen; the
+        working directory by default.
 
     Returns
     -------
@@ -115,7 +122,7 @@ def run_notebook(
     target.mkdir(parents=True, exist_ok=True)
     running = target / f".{source.stem}.{os.getpid()}.running.ipynb"
     try:
-        _execute(source, running, checked, failed, progress)
+        _execute(source, running, checked, failed, progress, working_dir)
         running.replace(done)
         failed.unlink(missing_ok=True)
     finally:
@@ -135,23 +142,41 @@ def read_summary(path: str | os.PathLike[str]) -> str:
     return "".join(lines).rstrip()
 
 
-def _execute(source: Path, running: Path, parameters: dict, failed: Path, progress: bool) -> None:
+def _execute(
+    source: Path,
+    running: Path,
+    parameters: dict,
+    failed: Path,
+    progress: bool,
+    working_dir: str | os.PathLike[str] | None,
+) -> None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
+    # Not papermill's cwd=, which moves the whole process: other threads may be running other notebooks.
+    place: dict[str, Any] = (
+        {"resources": {"metadata": {"path": os.fspath(working_dir)}}} if working_dir is not None else {}
+    )
     try:
         with _without_false_alarms():
-            papermill.execute_notebook(
-                source, running, parameters, progress_bar=progress, extra_arguments=KERNEL_ARGUMENTS
-            )
+            for attempt in range(STARTS):
+                try:
+                    papermill.execute_notebook(
+                        source, running, parameters, progress_bar=progress, extra_arguments=[*KERNEL_ARGUMENTS], **place
+                    )
+                    break
+                except RuntimeError as error:
+                    # Of kernels that start at the same time two may have picked the same port; no cell has run yet.
+                    if "died before replying" not in str(error) or attempt + 1 == STARTS:
+                        raise
     except PapermillExecutionError as error:
         first = next((line for line in error.source.splitlines() if line.strip()), "")
         raise NotebookError(
             f"{source.name} failed in cell [{error.exec_count}] ({first.strip()!r}): "
             f"{error.ename}: {error.evalue}\nThe run up to there is in {failed}."
         ) from error
-    except (PapermillException, DeadKernelError, CellTimeoutError) as error:
+    except (PapermillException, DeadKernelError, CellTimeoutError, RuntimeError) as error:
         raise NotebookError(
             f"{source.name} could not be run to its end: {error} What was reached is in {failed}."
         ) from error
