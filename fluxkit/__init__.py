@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fluxkit.networks import BodyPlan, Circulation, Tissue, compose_body, list_networks, load_network, read_network
     from fluxkit.view import body_map, flux_map
     from fluxkit.workflows import run_notebook, train
+    from fluxkit.workflows.many import run_notebooks
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "flux_map",
     "body_map",
     "run_notebook",
+    "run_notebooks",
 ]
 
 _FOLDER_OF = {
@@ -54,6 +56,7 @@ _FOLDER_OF = {
     "flux_map": "fluxkit.view",
     "body_map": "fluxkit.view",
     "run_notebook": "fluxkit.workflows",
+    "run_notebooks": "fluxkit.workflows.many",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fluxkit
-from fluxkit.errors import FluxkitError, ModelError, NetworkError, TracerError
+from fluxkit.errors import FluxkitError, ModelError, NetworkError, NotebookError, TracerError
 
 if TYPE_CHECKING:
     from fluxkit.networks import Network
@@ -28,18 +28,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 2 when the input was refused: the reason is then one message on the error stream.
+        0; 1 when some of many runs failed; or 2 when the input was refused: the reason is then one message on the
+        error stream.
     """
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        status = options.command(options)
     except (FluxkitError, OSError) as error:
         print(f"fluxkit: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fluxkit: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _quantify(options: argparse.Namespace) -> None:
@@ -147,17 +148,48 @@ def _design(options: argparse.Namespace) -> None:
         print(f"{row['rank']}. {row['design']}: {row['information_gain']:.2f} nats, {row['tracers']}")
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     from fluxkit.workflows.notebooks import find_notebook, notebook_signature, read_summary
     from fluxkit.workflows.parameters import parse_assignments
 
     signature = notebook_signature(options.notebook)
     name = find_notebook(options.notebook).name
     parameters = parse_assignments(options.parameter, signature, name)
+    if options.samples or options.grid:
+        return _run_many(options, parameters)
+    if many := _given(options, "workers", "scheduler", "again"):
+        raise NotebookError(f"--{next(iter(many))} is for many runs; say which with --samples SHEET or --grid N=A,B.")
     executed = fluxkit.run_notebook(options.notebook, parameters, options.out)
     _list_results(sorted(options.out.iterdir()))
     if summary := read_summary(executed):
         print(f"\n{summary}")
+    return 0
+
+
+def _run_many(options: argparse.Namespace, parameters: Mapping[str, object]) -> int:
+    """Run a notebook over a sheet or a grid; 1 if some of the runs failed."""
+    from fluxkit.workflows.many.grid import parse_grid
+    from fluxkit.workflows.notebooks import find_notebook, notebook_signature
+
+    signature = notebook_signature(options.notebook)
+    runs = fluxkit.run_notebooks(
+        options.notebook,
+        options.samples,
+        options.out,
+        grid=parse_grid(options.grid, signature, find_notebook(options.notebook).name),
+        parameters=parameters,
+        workers=options.workers,
+        cluster=options.scheduler,
+        again=bool(options.again),
+        progress=lambda line: print(line, flush=True),
+    )
+    _list_results(sorted(options.out.iterdir()))
+    if not runs.failed:
+        return 0
+    print(f"\n{len(runs.failed)} of {len(runs.records)} runs failed:", file=sys.stderr)
+    for name, reason in runs.failed.items():
+        print(f"  {name}: {reason}", file=sys.stderr)
+    return 1
 
 
 def _networks(options: argparse.Namespace) -> None:
@@ -297,10 +329,30 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--seed", type=_seed, help="seed of the flux states")
     add.add_argument("--out", type=Path, required=True, metavar="FILE", help="table to write (csv)")
 
-    add = commands.add_parser("run", help="a notebook, with checked parameters")
+    add = commands.add_parser("run", help="a notebook with checked parameters, once or for many samples")
     add.set_defaults(command=_run)
     add.add_argument("notebook", metavar="NOTEBOOK", help="name of a bundled notebook, or path of an .ipynb file")
     add.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
+    add.add_argument(
+        "--samples",
+        type=Path,
+        metavar="SHEET",
+        help="csv, tsv or xlsx with a run a row: columns are parameters, and 'name' for the folder of the run",
+    )
+    add.add_argument(
+        "--grid",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=A,B,C",
+        help="run every combination of these values; commas within brackets or quotes belong to a value",
+    )
+    where = add.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="runs at a time on this machine (default: processors)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="run on the Dask cluster there, such as tcp://host:8786")
+    add.add_argument(
+        "--again", action="store_const", const=True, help="run also what finished with the same parameters and data"
+    )
     add.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
 
     add = commands.add_parser("networks", help="list the networks that come with fluxkit")
