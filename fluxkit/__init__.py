@@ -55,6 +55,7 @@ _FOLDER_OF = {
     "design_tracers": "fluxkit.design",
     "flux_map": "fluxkit.view",
     "body_map": "fluxkit.view",
+    "label_path": "fluxkit.view",
     "run_notebook": "fluxkit.workflows",
     "run_notebooks": "fluxkit.workflows.many",
 }

@@ -26,10 +26,12 @@ from fluxkit.errors import NetworkError, suggest
 from fluxkit.networks import Network, Reaction
 from fluxkit.networks.catalog import CATALOG
 from fluxkit.networks.tables import read_rows
+from fluxkit.view.curves import evaluate, spline
 
 Point = tuple[float, float]
 SIDES = ("right", "left", "above", "below")
 KINDS = ("canvas", "region", "pool", "stub", "arrow")
+BEND = 5.0  # map units by which a path may leave our curve before another point is kept
 
 
 @dataclass(frozen=True)
@@ -334,3 +336,44 @@ def _fan_out(ends: Mapping[str, tuple[str, str]], places: Mapping[str, Place]) -
         side = ("above" if rank % 2 == 0 else "below") if flat else ("right" if rank % 2 == 0 else "left")
         routes[name] = Route(tail, head, (middle,) if rank else (), side)
     return routes
+
+
+def bends(line: np.ndarray, most: int = 5) -> tuple[Point, ...]:
+    """Return the fewest points of a path that the curve of an arrow must pass to stay near it.
+
+    Parameters
+    ----------
+    line : numpy.ndarray
+        Points along the path, shape ``(point, 2)``.
+    most : int
+        How many to return at most.
+    """
+    kept: list[int] = []
+    while len(kept) < most:
+        points = [line[0], *(line[each] for each in sorted(kept)), line[-1]]
+        curve = spline([(float(x), float(y)) for x, y in points])
+        ours = np.array([evaluate(curve, float(t))[0] for t in np.linspace(0, 1, 60)])
+        off = np.hypot(*(line[:, None] - ours[None]).transpose(2, 0, 1)).min(axis=1)
+        off[[0, -1, *kept]] = 0.0
+        if off.max() <= BEND:
+            break
+        kept.append(int(off.argmax()))
+    return tuple((float(line[each][0]), float(line[each][1])) for each in sorted(kept))
+
+
+def label_side(line: np.ndarray, label: np.ndarray) -> tuple[str, float]:
+    """Return on which side of a path a label stands, and where along it.
+
+    Parameters
+    ----------
+    line : numpy.ndarray
+        Points along the path, shape ``(point, 2)``.
+    label : numpy.ndarray
+        Position of the label, shape ``(2,)``.
+    """
+    nearest = int(np.hypot(*(line - label).T).argmin())
+    dx, dy = label - line[nearest]
+    along = line[min(nearest + 1, len(line) - 1)] - line[max(nearest - 1, 0)]
+    steep = abs(along[1]) >= abs(along[0])
+    side = SIDES[0 if dx >= 0 else 1] if steep else SIDES[2 if dy < 0 else 3]
+    return side, round(min(max(nearest / (len(line) - 1), 0.25), 0.75), 2)
