@@ -116,12 +116,22 @@ class ObservationTable:
             The pools cannot be read.
         """
         shares = parse_pools(pools, f"observation {name!r}")
-        entry = replace(
-            self[name],
-            pools=tuple(each for each in shares if each.fragment != UNLABELED),
-            unlabeled=tuple(each for each in shares if each.fragment == UNLABELED),
-        )
+        known, unlabeled = split_unlabeled(shares)
+        entry = replace(self[name], pools=known, unlabeled=unlabeled)
         return ObservationTable({**self.entries, name: entry}, self.typical_weights)
+
+    def with_rows(self, other: "ObservationTable") -> "ObservationTable":
+        """Return a table in which the rows of another go before those of the same name, and its further rows follow.
+
+        Parameters
+        ----------
+        other : ObservationTable
+            Rows, with the typical values of their weights.
+        """
+        entries = {**self.entries, **other.entries}
+        used = {weight for each in entries.values() for weight in each.weights}
+        typical = {**self.typical_weights, **other.typical_weights}
+        return ObservationTable(entries, {name: value for name, value in typical.items() if name in used})
 
     def __getitem__(self, name: str) -> Observation:
         if name not in self.entries:
@@ -213,3 +223,15 @@ def parse_pools(text: str, where: str) -> tuple[PoolShare, ...]:
     if all(each.fragment == UNLABELED for each in shares):
         raise LabelingError(f"{where}: {text!r} is only {UNLABELED!r}; name the pools of the network in it.")
     return tuple(shares)
+
+
+def split_unlabeled(shares: tuple[PoolShare, ...]) -> tuple[tuple[PoolShare, ...], tuple[PoolShare, ...]]:
+    """Return the shares of pools of the network, and those of a pool without label.
+
+    Parameters
+    ----------
+    shares : tuple of PoolShare
+        As :func:`parse_pools` returns them.
+    """
+    known = tuple(each for each in shares if each.fragment != UNLABELED)
+    return known, tuple(each for each in shares if each.fragment == UNLABELED)

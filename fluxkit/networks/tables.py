@@ -9,7 +9,7 @@ import numpy as np
 
 from fluxkit.errors import LabelingError, NetworkError, UnknownNameError, suggest
 from fluxkit.networks.network import Equality, FluxRule, Network, Reaction
-from fluxkit.networks.observations import UNLABELED, Observation, ObservationTable, format_share, parse_pools
+from fluxkit.networks.observations import Observation, ObservationTable, format_share, parse_pools, split_unlabeled
 from fluxkit.networks.rxn_text import format_reactions, parse_compartments, parse_reactions, parse_sizes, statements
 
 _MISSING = ("", "-", "nan", None)
@@ -220,15 +220,15 @@ def read_observations(path: Path) -> ObservationTable:
         name = row["measured"]
         if name in entries:
             raise NetworkError(f"{where}: observation {name!r} has a second row; keep one.")
-        shares = parse_pools(row["pools"], where)
+        pools, unlabeled = split_unlabeled(parse_pools(row["pools"], where))
         entries[name] = Observation(
             name,
-            tuple(each for each in shares if each.fragment != UNLABELED),
+            pools,
             formula=row.get("formula") if row.get("formula") not in _MISSING else None,
             diluted=row.get("dilution") == "yes",
             sd=read_number(row, "sd", None, where),
             note=row.get("note") or "",
-            unlabeled=tuple(each for each in shares if each.fragment == UNLABELED),
+            unlabeled=unlabeled,
         )
         typical = read_number(row, "typical_weight", None, where)
         if typical is not None:
@@ -246,6 +246,7 @@ def read_network(
     name: str | None = None,
     flux_unit: str | None = None,
     description: str = "",
+    common_names: bool = True,
 ) -> Network:
     """Read a network from its ``.rxn`` text, or from the ``.toml`` text of a body, and the tables beside it.
 
@@ -258,7 +259,7 @@ def read_network(
     constraints : str or pathlib.Path, optional
         Linear equalities; of a body, in place of those of its templates. Those of known blood flows stay.
     observations : str or pathlib.Path, optional
-        Observation table.
+        Observation table; of a body, its rows go one by one before those that it has by itself.
     tracers : str or pathlib.Path, optional
         Standard tracers: columns ``experiment`` and ``tracer``.
     name : str, optional
@@ -267,6 +268,9 @@ def read_network(
         Unit of every flux; by default that of the body plan, or ``"arbitrary"``.
     description : str
         What the network is, with its sources.
+    common_names : bool
+        Whether a body has the rows of its base and of common metabolites, ``"liver citrate"``; otherwise only those of
+        ``observations``.
 
     Raises
     ------
@@ -280,7 +284,8 @@ def read_network(
     source = Path(path)
     fields = _read_structure(source, equalities=not constraints)
     rules, reference = read_flux_table(Path(bounds), fields["reactions"]) if bounds else ({}, {})
-    table = read_observations(Path(observations)) if observations else ObservationTable()
+    table = fields.pop("observations", ObservationTable()) if common_names else ObservationTable()
+    table = table.with_rows(read_observations(Path(observations))) if observations else table
     standard = read_rows(Path(tracers), required=("experiment", "tracer")) if tracers else []
     fields["rules"] = {**fields.get("rules", {}), **rules}
     fields["equalities"] = (
@@ -289,10 +294,10 @@ def read_network(
     )
     fields["name"] = name or fields.get("name") or source.stem
     fields["flux_unit"] = flux_unit or fields.get("flux_unit") or "arbitrary"
+    fields["observations"] = table
     network = Network(
         **fields,
         reference=reference,
-        observations=table,
         description=description,
         standard_tracers={row["experiment"]: row["tracer"] for _, row in standard},
     )

@@ -7,6 +7,7 @@ from fluxkit.errors import NetworkError, suggest
 from fluxkit.networks.bodies.blood import blood_of, molecule
 from fluxkit.networks.bodies.blood_flow import read_flows
 from fluxkit.networks.bodies.defaults import flow_rule, known_rate, limits_of, net_rule, pair_rules
+from fluxkit.networks.bodies.observed import observed
 from fluxkit.networks.bodies.plan import BodyPlan
 from fluxkit.networks.bodies.pools import circulating, is_pair, place
 from fluxkit.networks.bodies.templates import Default
@@ -25,8 +26,8 @@ def compose_body(plan: BodyPlan) -> Network:
     Returns
     -------
     Network
-        With bounds and prior targets of the templates, ``compartments`` that name tissues and pools, and the ``sizes``
-        of tissues with a scale or fraction.
+        With bounds and prior targets of the templates, ``compartments`` that name tissues and pools, the ``sizes`` of
+        tissues with a scale or fraction, and observations such as ``"liver citrate"`` and ``"plasma lactate"``.
 
     Raises
     ------
@@ -117,7 +118,8 @@ def body_fields(plan: BodyPlan, *, equalities: bool = True, name: bool = True) -
         else:
             found = (net_rule(part.default, limits, part.reaction.reversible, part.size),)
         rules |= {each.reaction.name: rule for each, rule in zip(made, found, strict=True) if rule is not None}
-    flows = read_flows(plan, [letter for letter, each in tissues.items() if each.in_blood])
+    floating = [letter for letter, each in tissues.items() if each.in_blood]
+    flows = read_flows(plan, floating)
     blood = blood_of(tuple(placed), atoms, plan, flows)
     for metabolite, reaction in blood.reactions:
         rule = flow_rule(metabolite, reaction.name == f"FLOW_{metabolite}", limits, plan)
@@ -134,6 +136,7 @@ def body_fields(plan: BodyPlan, *, equalities: bool = True, name: bool = True) -
         "compartments": plan.compartments,
         "sizes": plan.sizes,
     }
+    fields["observations"] = observed(plan, floating, fields["reactions"])
     return {**fields, "name": plan.name} if name else fields
 
 

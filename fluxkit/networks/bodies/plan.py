@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from fluxkit.errors import NetworkError, suggest
 from fluxkit.networks.bodies.flow_text import read_flow
+from fluxkit.networks.observations import ObservationTable
 
 KINDS = ("plasma", "arterial-venous", "portal")
 BALANCE = 1e-6  # relative; flows are typed with a few digits and must add up as typed
@@ -187,6 +188,9 @@ class BodyPlan:
         Whether the templates' prior targets are taken; they need the unit of the templates.
     limit : float, optional
         Largest flux of any reaction, where the bounds of the bundled bodies do not fit.
+    observations : ObservationTable
+        What measured names mean, where common names of metabolites (``"liver citrate"``, ``"plasma lactate"``) do not
+        say it; of a plan with a base, the rows of the base.
 
     Raises
     ------
@@ -205,6 +209,7 @@ class BodyPlan:
     reversible: tuple[str, ...] = ()
     targets: bool = True
     limit: float | None = None
+    observations: ObservationTable = field(default_factory=ObservationTable)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tissues", tuple(self.tissues))

@@ -2,7 +2,8 @@
 
 ``base`` names a bundled body, or another file, that the plan changes; ``without`` leaves tissues of it out. Under
 ``[tissues]`` a letter stands for a template (``L = "liver"``), a list of modules, or a table with the fields of
-:class:`fluxkit.networks.bodies.Tissue`; of a base, the fields given go before what was there.
+:class:`fluxkit.networks.bodies.Tissue`; of a base, the fields given go before what was there. What the base observes in
+tissues and pools that stay is observed in the new body too.
 """
 
 import tomllib
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fluxkit.errors import NetworkError, UnknownNameError, suggest
+from fluxkit.networks.bodies.observed import inherited
 from fluxkit.networks.bodies.plan import BodyPlan, Circulation, Tissue
+from fluxkit.networks.tables import read_observations
 
 CATALOG = Path(__file__).parent.parent / "catalog"
 _TEXTS, _NUMBER, _FLOW = (str, list), (int, float), (int, float, str)
@@ -115,7 +118,8 @@ def _base(name: str, path: Path, above: tuple[Path, ...]) -> BodyPlan:
         raise UnknownNameError(
             f"{path.name}: the base {name!r} is neither a file beside it nor a bundled body. {suggest(name, known)}"
         )
-    return _read(bundled, above)
+    plan, table = _read(bundled, above), bundled.with_name("observations.tsv")
+    return replace(plan, observations=read_observations(table)) if table.is_file() else plan
 
 
 def _plan(table: dict[str, Any], base: BodyPlan | None, path: Path) -> BodyPlan:
@@ -147,7 +151,10 @@ def _plan(table: dict[str, Any], base: BodyPlan | None, path: Path) -> BodyPlan:
             if wrong:
                 raise NetworkError(f"{key}: the rate of {wrong[0]!r} is {value[wrong[0]]!r}; write a number.")
         changes[key] = _texts(value) if isinstance(value, list) else value
-    return replace(base, **changes) if base else BodyPlan(**changes)
+    if base is None:
+        return BodyPlan(**changes)
+    made = replace(base, **changes)
+    return replace(made, observations=inherited(base.observations, base.compartments, made.compartments))
 
 
 def _texts(value: str | Iterable[str]) -> tuple[str, ...]:

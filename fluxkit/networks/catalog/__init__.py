@@ -67,4 +67,5 @@ def load_network(name: str) -> Network:
         name=name,
         flux_unit=_UNITS[name],
         description=(folder / "README.md").read_text(encoding="utf-8"),
+        common_names=False,  # a learned network of this name is told by exactly its table what may be measured
     )
