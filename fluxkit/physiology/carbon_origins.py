@@ -4,17 +4,23 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
 
 from fluxkit.errors import UnknownNameError, suggest
 from fluxkit.fluxes.completion import as_flux_dataset
 from fluxkit.fluxes.states import directed_fluxes
 from fluxkit.networks import Network, Participant
-from fluxkit.physiology.organs import OUTSIDE, PLASMA, organ_of, plasma_pools
+from fluxkit.physiology.body_parts import OUTSIDE, organ_of, parts_of, units_of
+from fluxkit.physiology.organs import plasma_pools
 
 STORES = "stores"
 """The source of what comes from outside the balanced pools: glycogen, protein, fat, diet, infusion."""
 
 Atom = tuple[str, int]
+
+_ROUNDING = 1e-13
+"""Fluxes of this share of the largest are rounding of a zero; a pool fed by them alone would have no stable origin."""
 
 
 def conversions_of_state(
@@ -23,7 +29,7 @@ def conversions_of_state(
     nutrients: Sequence[str] | None = None,
     *,
     element: str = "C",
-    plasma: Sequence[str] = PLASMA,
+    plasma: Sequence[str] | None = None,
 ) -> xr.Dataset:
     r"""Return the flux of atoms from each circulating nutrient directly into each other one, in a flux state.
 
@@ -49,8 +55,8 @@ def conversions_of_state(
         direct oxidation.
     element : {"C", "N", "H"}
         Whose atoms are followed.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Returns
     -------
@@ -75,11 +81,11 @@ def conversions_of_state(
         return arriving.get(pool)
 
     value = origin.over_states(fluxes, "target", targets, lambda rates: origin.arrivals(rates, targets, target_of))
-    return _as_quantity(value, _units_of_atoms(network, element))
+    return _as_quantity(value, units_of(network, element))
 
 
 def oxidation_by_tissue(
-    fluxes: xr.Dataset, network: Network, *, product: str = "CO2", plasma: Sequence[str] = PLASMA
+    fluxes: xr.Dataset, network: Network, *, product: str = "CO2", plasma: Sequence[str] | None = None
 ) -> xr.Dataset:
     r"""Return what each tissue burns: the flux of carbon from each circulating nutrient into CO2, tissue by tissue.
 
@@ -94,8 +100,8 @@ def oxidation_by_tissue(
         A whole-body network.
     product : str
         What burning makes, without compartment.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Returns
     -------
@@ -111,7 +117,8 @@ def oxidation_by_tissue(
     origin = _Origin(network, "C", plasma)
     if product not in origin.sources[:-1]:
         raise UnknownNameError(f"plasma has no nutrient {product!r} with C. {suggest(product, origin.sources[:-1])}")
-    organs = [organ_of(each, plasma) for each in network.reactions]
+    parts = parts_of(network, plasma)
+    organs = [organ_of(each, parts=parts) for each in network.reactions]
     tissues = [each for each in dict.fromkeys(organs) if each != OUTSIDE]
     burnt = {pool for pool, name in origin.pools.items() if name == product}
 
@@ -119,11 +126,11 @@ def oxidation_by_tissue(
         return organs[reaction] if pool in burnt and organs[reaction] != OUTSIDE else None
 
     value = origin.over_states(fluxes, "tissue", tissues, lambda rates: origin.arrivals(rates, tissues, tissue_of))
-    return _as_quantity(value, _units_of_atoms(network, "C"))
+    return _as_quantity(value, units_of(network, "C"))
 
 
 def carbon_sources(
-    fluxes: xr.Dataset, network: Network, pools: Sequence[str], *, plasma: Sequence[str] = PLASMA
+    fluxes: xr.Dataset, network: Network, pools: Sequence[str], *, plasma: Sequence[str] | None = None
 ) -> xr.Dataset:
     r"""Return from which circulating nutrients the carbon of tissue pools directly comes.
 
@@ -138,8 +145,8 @@ def carbon_sources(
         A whole-body network.
     pools : sequence of str
         Metabolites with their compartment, ``["Mal.M", "AcCoA.M"]``.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Returns
     -------
@@ -170,15 +177,10 @@ def _as_quantity(value: xr.DataArray, units: str) -> xr.Dataset:
     return xr.Dataset({"value": value, "sd": xr.zeros_like(value)}, attrs={"units": units, "basis": "atom"})
 
 
-def _units_of_atoms(network: Network, element: str) -> str:
-    amount, slash, rest = network.flux_unit.partition("/")
-    return f"{amount} {element}{slash}{rest}" if slash else f"{network.flux_unit} {element}"
-
-
 class _Origin:
     """The places of atoms of one element: those in plasma are sources, those in tissues have an origin to be found."""
 
-    def __init__(self, network: Network, element: str, plasma: Sequence[str]) -> None:
+    def __init__(self, network: Network, element: str, plasma: Sequence[str] | None) -> None:
         pools = plasma_pools(network, plasma)
         self.network = network
         self.pools = {pool: name for pool, name in pools.items() if network.atom_counts[pool].get(element, 0)}
@@ -209,12 +211,16 @@ class _Origin:
         )
 
     def solve(self, rates: np.ndarray) -> np.ndarray:
-        """Return from which source every atom in tissues comes, shape ``(atom, source)``."""
+        """Return from which source every atom in tissues comes, shape ``(atom, source)``; zero where none supplies it.
+
+        Pools that only exchange among themselves hold what was there before, which has no source.
+        """
+        least = _ROUNDING * np.max(rates, initial=0.0)
         size = len(self.row)
         matrix, fixed = np.zeros((size, size)), np.zeros((size, len(self.sources)))
         for atom, source, place, share in self.flows:
             flux = rates[place] * share
-            if flux == 0 or atom not in self.row:
+            if flux <= least or atom not in self.row:
                 continue
             row = self.row[atom]
             matrix[row, row] += flux
@@ -222,8 +228,8 @@ class _Origin:
                 matrix[row, self.row[source]] -= flux
             else:
                 fixed[row, self.source_of(source)] += flux
-        empty = np.diag(matrix) == 0  # a pool that nothing supplies
-        matrix[empty, empty] = 1.0
+        empty = ~_supplied(matrix, fixed)
+        matrix[empty], fixed[empty] = np.eye(size)[empty], 0.0
         return np.linalg.solve(matrix, fixed)
 
     def arrivals(
@@ -250,6 +256,17 @@ class _Origin:
     def source_of(self, atom: Atom) -> int:
         """Return the number of the source that a place outside the tissues is."""
         return self.sources.index(self.pools.get(atom[0], STORES))
+
+
+def _supplied(matrix: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+    """Return which atoms are reached from a source, shape ``(atom,)``."""
+    size = len(matrix)
+    graph = np.zeros((size + 1, size + 1), dtype=bool)
+    graph[:size, :size] = matrix.T < 0  # from the substrate's atom to the product's
+    graph[size, :size] = fixed.any(axis=1)
+    reached = np.zeros(size + 1, dtype=bool)
+    reached[breadth_first_order(csr_array(graph), size, return_predecessors=False)] = True
+    return reached[:size]
 
 
 def _flows(network: Network, element: str) -> list[tuple[Atom, Atom, int, float]]:

@@ -1,80 +1,77 @@
 """What each organ of a whole-body network takes from plasma and gives to it, read from a flux state."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 
 from fluxkit.errors import UnknownNameError, suggest
 from fluxkit.fluxes.completion import as_flux_dataset
-from fluxkit.networks import Network, Reaction
+from fluxkit.networks import Network, Participant, Reaction
 from fluxkit.networks.network import EXTERNAL_SUFFIX
+from fluxkit.physiology.body_parts import OUTSIDE, PLASMA, compartment_of, nutrient_of, organ_of, parts_of, units_of
 
-PLASMA = ("P", "Pa", "Pv")
-"""Compartments that are plasma in the bundled whole-body networks: plasma, arterial, venous."""
-
-OUTSIDE = "outside"
-"""The organ of what enters or leaves plasma through none: infusion, diet, breath, urine."""
-
-
-def compartment_of(metabolite: str) -> str:
-    """Return the compartment of a metabolite, ``"L"`` of ``"Lac.L"`` and of ``"TG.L_x"``; empty where it has none.
-
-    Parameters
-    ----------
-    metabolite : str
-        Name with its compartment.
-    """
-    return metabolite.removesuffix(EXTERNAL_SUFFIX).rpartition(".")[2] if "." in metabolite else ""
+__all__ = [
+    "OUTSIDE",
+    "PLASMA",
+    "compartment_of",
+    "nutrient_of",
+    "organ_of",
+    "plasma_pools",
+    "released",
+    "organ_balances",
+    "glucose_recycling",
+    "urea_turnover",
+    "substrate_cycle",
+]
 
 
-def nutrient_of(metabolite: str) -> str:
-    """Return the name of a metabolite without compartment, ``"Lac"`` of ``"Lac.P"``.
-
-    Parameters
-    ----------
-    metabolite : str
-        Name with its compartment.
-    """
-    return metabolite.rpartition(".")[0] or metabolite
-
-
-def plasma_pools(network: Network, plasma: Sequence[str] = PLASMA) -> dict[str, str]:
+def plasma_pools(network: Network, plasma: Sequence[str] | None = None) -> dict[str, str]:
     """Return the nutrient of every balanced plasma pool, such as ``{"Glc.P": "Glc"}``.
 
     Parameters
     ----------
     network : Network
         A whole-body network.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Raises
     ------
     UnknownNameError
         The network has no plasma.
+    NetworkError
+        The network names compartments, but no tissue or no circulation among them.
     """
-    pools = {each: nutrient_of(each) for each in network.balanced if compartment_of(each) in plasma}
+    parts = parts_of(network, plasma)
+    named = bool(network.compartments) and plasma is None  # what lies in no tissue is then shared by all of them
+    pools = {
+        each: nutrient_of(each)
+        for each in network.balanced
+        if compartment_of(each) in parts.circulation or (named and compartment_of(each) not in parts.tissues)
+    }
     if not pools:
         known = sorted({compartment_of(each) for each in network.balanced})
         raise UnknownNameError(
-            f"network {network.name!r} has no compartment {list(plasma)} but {known}. Name its plasma."
+            f"network {network.name!r} has no compartment {list(parts.circulation)} but {known}. Name its plasma."
         )
     return pools
 
 
-def organ_of(reaction: Reaction, plasma: Sequence[str] = PLASMA) -> str:
-    """Return the organ in which a reaction runs: the compartment of what takes part and is not plasma.
+def released(reaction: Reaction, pools: Collection[str]) -> Iterator[tuple[str, float]]:
+    """Yield the plasma pools that a reaction changes, and the molecules that each gains per turn.
 
     Parameters
     ----------
     reaction : Reaction
         A reaction of a whole-body network.
-    plasma : sequence of str
-        Compartments that are plasma.
+    pools : collection of str
+        The pools of plasma, from :func:`plasma_pools`.
     """
-    found = {compartment_of(each.metabolite) for each in (*reaction.substrates, *reaction.products)}
-    return "+".join(sorted(found - {"", *plasma})) or OUTSIDE
+    for sign, side in ((-1.0, reaction.substrates), (1.0, reaction.products)):
+        for each in side:
+            if each.metabolite in pools:
+                yield each.metabolite, sign * each.coefficient
 
 
 def organ_balances(
@@ -83,12 +80,13 @@ def organ_balances(
     nutrients: Sequence[str] | None = None,
     *,
     element: str | None = None,
-    plasma: Sequence[str] = PLASMA,
+    plasma: Sequence[str] | None = None,
 ) -> xr.Dataset:
-    """Return net release of every nutrient by every organ into plasma; uptake is negative.
+    """Return net release of every nutrient by every organ into the circulation; uptake is negative.
 
-    Reactions are found by what they do: all that have a plasma pool on one side, whatever their names. The sum over
-    organs is zero at steady state.
+    Reactions are found by what they do: all that have a plasma pool on one side. Each belongs to the tissue of its
+    other pools, or to the one whose letter begins its name where it has none (urine of the kidney). The sum over organs
+    is zero at steady state.
 
     Parameters
     ----------
@@ -100,14 +98,15 @@ def organ_balances(
         Names without compartment, such as ``["Glc", "Lac"]``; all by default.
     element : {"C", "N", "H"}, optional
         Count atoms of this element instead of molecules.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Returns
     -------
     xarray.Dataset
         Quantity over ``(..., nutrient, organ)`` in the flux unit of the network, with sd 0: the spread over ``draw`` is
-        the error of a posterior. Organs are compartments, and ``"outside"``.
+        the error of a posterior. Organs are compartments, and ``"outside"``; ``organ_name`` along them is what the
+        network calls each.
 
     Raises
     ------
@@ -122,27 +121,35 @@ def organ_balances(
             raise UnknownNameError(
                 f"plasma of network {network.name!r} has no nutrient {each!r}. {suggest(each, pools.values())}"
             )
-    organs = list(dict.fromkeys(organ_of(each, plasma) for each in network.reactions))
+    parts = parts_of(network, plasma)
+    place = [organ_of(each, parts=parts) for each in network.reactions]
+    organs = list(dict.fromkeys(place))
     matrix = np.zeros((len(names), len(organs), len(network.reactions)))
     for column, reaction in enumerate(network.reactions):
-        organ = organs.index(organ_of(reaction, plasma))
-        for sign, side in ((-1.0, reaction.substrates), (1.0, reaction.products)):
-            for each in side:
-                if pools.get(each.metabolite) in names:
-                    atoms = 1 if element is None else network.atom_counts[each.metabolite].get(element, 0)
-                    matrix[names.index(pools[each.metabolite]), organ, column] += sign * each.coefficient * atoms
+        organ = organs.index(place[column])
+        for pool, molecules in released(reaction, pools):
+            if pools[pool] in names:
+                atoms = 1 if element is None else network.atom_counts[pool].get(element, 0)
+                matrix[names.index(pools[pool]), organ, column] += molecules * atoms
     used = [bool(matrix[:, i].any()) for i in range(len(organs))]
+    kept = [each for each, keep in zip(organs, used, strict=True) if keep]
     coefficients = xr.DataArray(
         matrix[:, used], dims=("nutrient", "organ", "reaction"),
-        coords={"nutrient": names, "organ": [each for each, keep in zip(organs, used, strict=True) if keep]},
+        coords={"nutrient": names, "organ": kept},
     )  # fmt: skip
     value = xr.dot(net.drop_vars("reaction", errors="ignore"), coefficients, dim="reaction")
     value = value.transpose(..., "nutrient", "organ")
-    return xr.Dataset({"value": value, "sd": xr.zeros_like(value)}, attrs={"units": _units(network, element)})
+    value = value.assign_coords(organ_name=("organ", [parts.tissues.get(each, each) for each in kept]))
+    return xr.Dataset({"value": value, "sd": xr.zeros_like(value)}, attrs={"units": units_of(network, element)})
 
 
 def glucose_recycling(
-    fluxes: xr.Dataset, network: Network, partner: str = "Lac", glucose: str = "Glc", *, plasma: Sequence[str] = PLASMA
+    fluxes: xr.Dataset,
+    network: Network,
+    partner: str = "Lac",
+    glucose: str = "Glc",
+    *,
+    plasma: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return net transport of a cycle through glucose: organs that release glucose take up its partner.
 
@@ -158,8 +165,8 @@ def glucose_recycling(
         A whole-body network.
     partner, glucose : str
         Names without compartment.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Returns
     -------
@@ -181,16 +188,17 @@ def glucose_recycling(
             "glucose_release": release,
             "largest_share": np.minimum(uptake / release.where(release > 0), 1.0),
         },
-        attrs={"units": _units(network, "C"), "partner": partner},
+        attrs={"units": units_of(network, "C"), "partner": partner},
     )
 
 
 def urea_turnover(
-    fluxes: xr.Dataset, network: Network, urea: str = "Urea", *, plasma: Sequence[str] = PLASMA
+    fluxes: xr.Dataset, network: Network, urea: str = "Urea", *, plasma: Sequence[str] | None = None
 ) -> xr.Dataset:
     """Return urea made, split again by gut bacteria, and excreted.
 
-    Mass balance of plasma urea (doi:10.1038/s42255-021-00419-2): produced + infused = hydrolysed + excreted.
+    Mass balance of plasma urea: produced + infused = hydrolysed + excreted. What leaves plasma for an external pool is
+    excreted, what comes from one infused, whichever organ it passes.
 
     Parameters
     ----------
@@ -200,8 +208,8 @@ def urea_turnover(
         A whole-body network.
     urea : str
         Its name without compartment.
-    plasma : sequence of str
-        Compartments that are plasma.
+    plasma : sequence of str, optional
+        Compartments that are plasma; by default the circulation that the network names.
 
     Returns
     -------
@@ -210,7 +218,8 @@ def urea_turnover(
         atoms of N, all in the flux unit of the network.
     """
     net = as_flux_dataset(network, fluxes, None if "exchange_flux" in fluxes else 0.0)["net_flux"]
-    names = {pool for pool, name in plasma_pools(network, plasma).items() if name == urea}
+    pools = plasma_pools(network, plasma)
+    names = {pool for pool, name in pools.items() if name == urea}
     organ_balances(fluxes, network, [urea], plasma=plasma)  # refuses a network without it
     parts = {
         name: xr.zeros_like(net.isel(reaction=0, drop=True))
@@ -220,7 +229,8 @@ def urea_turnover(
         made = sum(each.coefficient for each in reaction.products if each.metabolite in names)
         lost = sum(each.coefficient for each in reaction.substrates if each.metabolite in names)
         flux = (made - lost) * net.isel(reaction=place, drop=True)
-        gained, given = ("infused", "excreted") if organ_of(reaction, plasma) == OUTSIDE else ("produced", "hydrolysed")
+        outer = _passes_outside(reaction, set(pools))
+        gained, given = ("infused", "excreted") if outer else ("produced", "hydrolysed")
         parts[gained] = parts[gained] + flux.clip(min=0)
         parts[given] = parts[given] + (-flux).clip(min=0)
     nitrogen = network.atom_counts[min(names)].get("N", 2)
@@ -257,8 +267,7 @@ def substrate_cycle(fluxes: xr.Dataset, network: Network, first: str, second: st
     net = as_flux_dataset(network, fluxes, None if "exchange_flux" in fluxes else 0.0)["net_flux"]
     forward = backward = xr.zeros_like(net.isel(reaction=0, drop=True))
     for place, reaction in enumerate(network.reactions):
-        left = {each.metabolite: each.coefficient for each in reaction.substrates}
-        right = {each.metabolite: each.coefficient for each in reaction.products}
+        left, right = _molecules(reaction.substrates), _molecules(reaction.products)
         flux = net.isel(reaction=place, drop=True)
         if first in left and second in right:
             forward = forward + left[first] * flux.clip(min=0)
@@ -270,8 +279,23 @@ def substrate_cycle(fluxes: xr.Dataset, network: Network, first: str, second: st
     return xr.Dataset({"forward": forward, "backward": backward, "cycle": cycle}, attrs={"units": network.flux_unit})
 
 
-def _units(network: Network, element: str | None) -> str:
-    amount, slash, rest = network.flux_unit.partition("/")
-    if element is None:
-        return network.flux_unit
-    return f"{amount} {element}{slash}{rest}" if slash else f"{network.flux_unit} {element}"
+def _passes_outside(reaction: Reaction, pools: Collection[str]) -> bool:
+    """Return whether a reaction joins the circulation with the outside of the body, without a pool of a tissue.
+
+    Parameters
+    ----------
+    reaction : Reaction
+        A reaction of a whole-body network.
+    pools : collection of str
+        The pools of the circulation.
+    """
+    others = [each.metabolite for each in (*reaction.substrates, *reaction.products) if each.metabolite not in pools]
+    return all(each.endswith(EXTERNAL_SUFFIX) and not compartment_of(each) for each in others)
+
+
+def _molecules(side: Sequence[Participant]) -> dict[str, float]:
+    """Return molecules per turn of every participant of a side; one that stands there twice counts twice."""
+    found: dict[str, float] = {}
+    for each in side:
+        found[each.metabolite] = found.get(each.metabolite, 0.0) + each.coefficient
+    return found

@@ -1,36 +1,39 @@
 """What each organ gives to the circulation and takes from it, as numbers with intervals: all that a body map shows."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fluxkit.errors import NetworkError
 from fluxkit.networks import Network, Reaction
 from fluxkit.networks.network import EXTERNAL_SUFFIX
+from fluxkit.physiology.body_parts import BodyParts, body_parts, nutrient_of, of_element, tissue_of
+from fluxkit.physiology.body_parts import compartment_of as compartment
+from fluxkit.physiology.organs import plasma_pools, released
 from fluxkit.view.body_nutrients import Nutrient, circulating, outside
 from fluxkit.view.flux_numbers import flux_numbers
 
+__all__ = [
+    "CIRCULATION",
+    "Amounts",
+    "BodyParts",
+    "Exchange",
+    "amounts",
+    "body_parts",
+    "carbon_unit",
+    "compartment",
+    "exchanges",
+    "organ_exchange",
+    "tissue_of",
+    "weight_matrix",
+]
+
+carbon_unit = of_element
+
 CIRCULATION = "circulation"
 """The partner of an organ's exchange with plasma, blood or medium."""
-
-
-@dataclass(frozen=True)
-class BodyParts:
-    """The tissues of a body and the pools of its circulation, each suffix with its name.
-
-    Parameters
-    ----------
-    tissues : dict of str to str
-        ``{"L": "liver", ...}``: compartments in which reactions run.
-    circulation : dict of str to str
-        ``{"P": "plasma"}``: compartments that only join tissues.
-    """
-
-    tissues: dict[str, str]
-    circulation: dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,70 +83,6 @@ class Amounts:
     draws: np.ndarray
 
 
-def body_parts(network: Network) -> BodyParts:
-    """Tell the tissues of a body from its circulation.
-
-    A tissue is a compartment whose letter begins the names of its reactions, ``L_HK``; no reaction runs in the
-    circulation.
-
-    Parameters
-    ----------
-    network : Network
-        A composed body or co-culture.
-
-    Raises
-    ------
-    NetworkError
-        The network names no compartments, or no tissue or no circulation among them.
-    """
-    where = f"network {network.name!r}"
-    if not network.compartments:
-        raise NetworkError(
-            f"{where} has compartments = {{}}; a body map needs to know tissues and circulation. Compose the body by "
-            "fluxkit.compose_body, name them by %compartment lines in the .rxn text, or draw one cell by "
-            "fluxkit.flux_map."
-        )
-    running = {name.partition("_")[0] for name in network.reaction_names if "_" in name}
-    tissues = {key: name for key, name in network.compartments.items() if key in running}
-    rest = {key: name for key, name in network.compartments.items() if key not in running}
-    if not tissues or not rest:
-        given = ", ".join(f"{key} = {name!r}" for key, name in network.compartments.items())
-        lacking = "tissue" if not tissues else "circulation"
-        raise NetworkError(
-            f"{where} has compartments {given}, none of them a {lacking}. Begin the reactions of a tissue with its "
-            "letter, 'L_HK', and those between tissues with another word, as fluxkit.compose_body does."
-        )
-    return BodyParts(tissues, rest)
-
-
-def compartment(metabolite: str) -> str:
-    """Return the suffix of a metabolite, ``"L"`` of ``"Glyg.L_x"``; empty where it has none.
-
-    Parameters
-    ----------
-    metabolite : str
-        Name with its compartment.
-    """
-    return metabolite.removesuffix(EXTERNAL_SUFFIX).rpartition(".")[2] if "." in metabolite else ""
-
-
-def tissue_of(reaction: Reaction, parts: BodyParts) -> str:
-    """Return the suffix of the tissue in which a reaction runs; empty for one of the body as a whole.
-
-    Parameters
-    ----------
-    reaction : Reaction
-        A reaction of the body.
-    parts : BodyParts
-        Its tissues.
-    """
-    found = {compartment(each.metabolite) for each in (*reaction.substrates, *reaction.products)} & set(parts.tissues)
-    if len(found) == 1:
-        return found.pop()
-    letter = reaction.name.partition("_")[0]
-    return letter if "_" in reaction.name and letter in parts.tissues else min(found, default="")
-
-
 def exchanges(network: Network, parts: BodyParts) -> tuple[Exchange, ...]:
     """Return every exchange of the organs with the circulation and with the outside, in the order of the reactions.
 
@@ -155,9 +94,9 @@ def exchanges(network: Network, parts: BodyParts) -> tuple[Exchange, ...]:
         Its tissues and circulation.
     """
     found: dict[tuple[str, str, Nutrient], dict[str, np.ndarray]] = {}
-    size = len(network.reactions)
+    size, pools = len(network.reactions), plasma_pools(network)
     for column, reaction in enumerate(network.reactions):
-        for organ, partner, nutrient, pool, amount, carbons in _crossings(reaction, network, parts):
+        for organ, partner, nutrient, pool, amount, carbons in _crossings(reaction, network, parts, pools):
             sums = found.setdefault((organ, partner, nutrient), {"": np.zeros(size), "C": np.zeros(size)})
             sums[""][column] += amount
             sums["C"][column] += amount * carbons
@@ -170,26 +109,21 @@ def exchanges(network: Network, parts: BodyParts) -> tuple[Exchange, ...]:
 
 
 def _crossings(
-    reaction: Reaction, network: Network, parts: BodyParts
+    reaction: Reaction, network: Network, parts: BodyParts, pools: Collection[str]
 ) -> Iterator[tuple[str, str, Nutrient, str, float, int]]:
     """Yield organ, partner, nutrient, pool, molecules given to the partner, carbons per molecule, of one reaction."""
     tissue = tissue_of(reaction, parts)
     sides = [(sign, each) for sign, side in ((-1.0, reaction.substrates), (1.0, reaction.products)) for each in side]
-    external = [each.metabolite for _, each in sides if each.metabolite.endswith(EXTERNAL_SUFFIX)]
-    if not tissue and not external:
+    outer = [(sign, each) for sign, each in sides if each.metabolite.endswith(EXTERNAL_SUFFIX)]
+    if not tissue and not outer:
         return  # blood that flows from one pool of the circulation to another
-    for sign, each in sides:
-        name, place = each.metabolite, compartment(each.metabolite)
+    for sign, each in outer if tissue else ():
+        way, nutrient = outside(each.metabolite, compartment(each.metabolite) in parts.tissues)
+        yield tissue, way, nutrient, "", sign * each.coefficient, network.atom_counts[each.metabolite].get("C", 0)
+    organ = tissue or outside(outer[0][1].metabolite, False)[0]
+    for name, amount in released(reaction, pools):
         carbons = network.atom_counts[name].get("C", 0)
-        amount = sign * each.coefficient
-        if name in external:
-            way, nutrient = outside(name, place in parts.tissues)
-            if tissue:
-                yield tissue, way, nutrient, "", amount, carbons
-        elif place in parts.circulation or place not in parts.tissues:
-            organ = tissue or outside(external[0], False)[0]
-            stem = name.rpartition(".")[0] or name
-            yield organ, CIRCULATION, circulating(stem), place, amount, carbons
+        yield organ, CIRCULATION, circulating(nutrient_of(name)), compartment(name), amount, carbons
 
 
 def amounts(estimate_or_fluxes: Any, network: Network, weights: np.ndarray) -> Amounts:
@@ -244,18 +178,6 @@ def weight_matrix(found: tuple[Exchange, ...], count: str) -> np.ndarray:
         What is counted.
     """
     return np.array([getattr(each, count) for each in found])
-
-
-def carbon_unit(flux_unit: str) -> str:
-    """Return the unit of a flux of carbon atoms: ``"nmol C/min/g"`` of ``"nmol/min/g"``.
-
-    Parameters
-    ----------
-    flux_unit : str
-        Unit of a flux of molecules.
-    """
-    amount, slash, rest = flux_unit.partition("/")
-    return f"{amount} C{slash}{rest}"
 
 
 def organ_exchange(estimate_or_fluxes: Any, network: Network) -> pd.DataFrame:
