@@ -3,7 +3,14 @@
 import xarray as xr
 
 from fluxkit.errors import FluxError, LabelingError
-from fluxkit.physiology.quantity import first_place, propagate, quantity, require_range, require_units
+from fluxkit.physiology.quantity import (
+    aligned_quantities,
+    first_place,
+    propagate,
+    quantity,
+    require_range,
+    require_units,
+)
 
 
 def balance_units(flow: str, concentration: str) -> str:
@@ -149,16 +156,23 @@ def mixed_vein(flow: xr.Dataset, concentration: xr.Dataset, dim: str = "tissue")
     Raises
     ------
     FluxError
-        A negative flow, or no flow at all.
+        A negative flow, no flow at all, or tissues of which only flow or only concentration is known.
     """
     require_range(flow, "the flow")
-    total = flow["value"].sum(dim)
+    (flow_value, flow_sd), (value, sd) = aligned_quantities(flow, concentration)
+    unknown = flow_value.isnull() | value.isnull()
+    if bool(unknown.any()):
+        raise FluxError(
+            f"flow or concentration is NaN{first_place(unknown)}: what leaves all tissues is not known without it. "
+            "Measure it, or leave that tissue out of both and say that the mean is of the others."
+        )
+    total = flow_value.sum(dim)
     if bool((total <= 0).any()):
         raise FluxError("no blood flows through any of the tissues, so nothing is mixed. Give a flow above zero.")
-    weight = flow["value"] / total
-    mean = (weight * concentration["value"]).sum(dim)
-    variance = ((weight * concentration["sd"]) ** 2).sum(dim)
-    variance = variance + (((concentration["value"] - mean) / total * flow["sd"]) ** 2).sum(dim)
+    weight = flow_value / total
+    mean = (weight * value).sum(dim)
+    variance = ((weight * sd) ** 2).sum(dim, skipna=False)
+    variance = variance + (((value - mean) / total * flow_sd) ** 2).sum(dim, skipna=False)
     return xr.Dataset({"value": mean, "sd": variance**0.5}, attrs={"units": concentration.attrs.get("units", "")})
 
 

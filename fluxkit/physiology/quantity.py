@@ -26,7 +26,8 @@ def quantity(value: Any, sd: Any = 0.0, units: str = "", **meaning: str) -> xr.D
     value : float, array, xarray.DataArray, pandas.Series or pandas.DataFrame
         Values; labeled axes become dimensions. NaN where nothing was measured.
     sd : float, array, DataArray, Series or DataFrame
-        Standard deviation of each value, in the same unit; of a mean, its standard error.
+        Standard deviation of each value, in the same unit; of a mean, its standard error. Named axes are matched with
+        those of ``value`` by name, and may lack some; an axis without a name needs the shape of ``value``.
     units : str
         Unit, such as ``"nmol/min/g"``, ``"nmol C/min/g"`` or ``"fraction"``.
     **meaning : str
@@ -41,7 +42,7 @@ def quantity(value: Any, sd: Any = 0.0, units: str = "", **meaning: str) -> xr.D
     Raises
     ------
     FluxError
-        A negative or missing standard deviation.
+        A negative or missing standard deviation; one over other axes or labels than the values.
     UnknownNameError
         A meaning that does not exist.
 
@@ -55,10 +56,7 @@ def quantity(value: Any, sd: Any = 0.0, units: str = "", **meaning: str) -> xr.D
         if said not in MEANINGS[name]:
             raise UnknownNameError(f"{name} = {said!r} of a quantity does not exist. {suggest(said, MEANINGS[name])}")
     values = xr.DataArray(value).astype(float)
-    errors = xr.DataArray(sd).astype(float)
-    if errors.dims != values.dims or errors.shape != values.shape:
-        errors = errors.rename(dict(zip(errors.dims, values.dims, strict=False))) if errors.ndim else errors
-        errors = xr.zeros_like(values) + errors
+    errors = _like(xr.DataArray(sd).astype(float), values)
     known = np.isfinite(values.values)
     bad = known & ~(errors.values >= 0)
     if bad.any():
@@ -117,7 +115,7 @@ def propagate(
     Raises
     ------
     FluxError
-        Two inputs state different meanings of a name in ``same``.
+        Two inputs state different meanings of a name in ``same``, or one lacks a label that another has.
     """
     for name in same:
         said = {each.attrs[name] for each in inputs if name in each.attrs}
@@ -127,13 +125,48 @@ def propagate(
                 f"mixed. Take both of one {name}."
             )
         meaning |= dict.fromkeys([name] if said else [], next(iter(said), ""))
-    values = [each["value"] for each in inputs]
+    pairs = aligned_quantities(*inputs)
+    values = [value for value, _ in pairs]
     result = formula(*values)
     variance = xr.zeros_like(result)
-    for place, each in enumerate(inputs):
+    for place, (_, sd) in enumerate(pairs):
         stepped = [value + 1j * STEP if i == place else value for i, value in enumerate(values)]
-        variance = variance + (formula(*stepped).imag / STEP * each["sd"]) ** 2
+        variance = variance + (formula(*stepped).imag / STEP * sd) ** 2
     return xr.Dataset({"value": result, "sd": np.sqrt(variance)}, attrs={"units": units, **meaning})
+
+
+def aligned_quantities(*inputs: xr.Dataset) -> list[tuple[xr.DataArray, xr.DataArray]]:
+    """Return value and sd of quantities, their labels in one order; none is dropped.
+
+    Parameters
+    ----------
+    *inputs : xarray.Dataset
+        Quantities.
+
+    Raises
+    ------
+    FluxError
+        One lacks a label, or has another number of values along an axis, than another.
+    """
+    order: dict[str, tuple[int, np.ndarray]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    for place, each in enumerate(inputs, 1):
+        for dim in map(str, each["value"].dims):
+            first, size = sizes.setdefault(dim, (place, each.sizes[dim]))
+            if dim in each.indexes:
+                known, labels = order.setdefault(dim, (place, each[dim].values))
+                _require_same_labels(dim, (known, labels), (place, each[dim].values))
+            if size != each.sizes[dim]:
+                raise FluxError(
+                    f"quantity {first} has {size} values along {dim!r}, quantity {place} has {each.sizes[dim]}. Give "
+                    "both of the same."
+                )
+    chosen = []
+    for each in inputs:
+        labels = {dim: order[dim][1] for dim in map(str, each["value"].dims) if dim in each.indexes}
+        moved = {dim: names for dim, names in labels.items() if not np.array_equal(each[dim].values, names)}
+        chosen.append((each["value"].sel(moved), each["sd"].sel(moved)))
+    return chosen
 
 
 def require_units(given: xr.Dataset, units: str, what: str) -> xr.Dataset:
@@ -206,3 +239,40 @@ def first_place(where: xr.DataArray) -> str:
         for dim, i in zip(where.dims, index, strict=True)
     ]
     return " at " + ", ".join(parts)
+
+
+def _like(errors: xr.DataArray, values: xr.DataArray) -> xr.DataArray:
+    """Return standard deviations over the axes of the values, in their order."""
+    if all(str(dim) == f"dim_{i}" for i, dim in enumerate(errors.dims)) and errors.shape == values.shape:
+        errors = errors.rename(dict(zip(errors.dims, values.dims, strict=True)))
+    unknown = [str(dim) for dim in errors.dims if dim not in values.dims]
+    if unknown:
+        raise FluxError(
+            f"the standard deviation is over {unknown[0]!r}, the values are over {list(map(str, values.dims))}. "
+            "Rename the axis to that of the values it belongs to, or give an array of their shape."
+        )
+    for dim in map(str, errors.dims):
+        if errors.sizes[dim] != values.sizes[dim]:
+            raise FluxError(
+                f"the standard deviation has {errors.sizes[dim]} values along {dim!r}, but there are "
+                f"{values.sizes[dim]} values. Give one for each."
+            )
+        if dim in errors.indexes and dim in values.indexes:
+            names = {0: "the standard deviation", 1: "the value"}
+            _require_same_labels(dim, (0, errors[dim].values), (1, values[dim].values), names)
+            errors = errors.sel({dim: values[dim].values})
+    return (xr.zeros_like(values) + errors).transpose(*values.dims)
+
+
+def _require_same_labels(
+    dim: str, one: tuple[int, np.ndarray], other: tuple[int, np.ndarray], names: dict[int, str] | None = None
+) -> None:
+    """Refuse two sets of labels that are not the same, and say which lacks what."""
+    for (have, labels), (lack, present) in ((one, other), (other, one)):
+        missing = [each for each in labels.tolist() if each not in present.tolist()]
+        if missing:
+            first, second = (names[i] if names else f"quantity {i}" for i in (lack, have))
+            raise FluxError(
+                f"{first} has no {dim} {', '.join(map(repr, missing))}, but {second} has. Nothing is dropped silently: "
+                f"add it, or take what both have with .sel({dim}=[...])."
+            )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,3 +174,16 @@ def test_names_that_a_body_does_not_have_are_refused(mouse):
         organ_balances(cell.reference_fluxes(), cell)
     with pytest.raises(UnknownNameError, match="plasma has no nutrient 'NH3' with C"):
         conversions_of_state(fluxes, mouse, ["NH3"])
+
+
+def test_a_tissue_of_unknown_flow_or_concentration_has_no_mixed_vein():
+    index = xr.DataArray(["leg", "liver"], dims="tissue", coords={"tissue": ["leg", "liver"]})
+    flow, blood = quantity(index.copy(data=[1.0, 3.0]), 0.0, FLOW), quantity(index.copy(data=[10.0, 20.0]), 0.0, AMOUNT)
+    assert float(mixed_vein(flow, blood)["value"]) == 17.5
+    assert float(mixed_vein(flow, blood.isel(tissue=[1, 0]))["value"]) == 17.5
+    with pytest.raises(FluxError, match="flow or concentration is NaN at tissue 'liver'"):
+        mixed_vein(flow, quantity(index.copy(data=[10.0, np.nan]), 0.0, AMOUNT))
+    with pytest.raises(FluxError, match="flow or concentration is NaN at tissue 'leg'"):
+        mixed_vein(quantity(index.copy(data=[np.nan, 3.0]), 0.0, FLOW), blood)
+    with pytest.raises(FluxError, match="quantity 2 has no tissue 'leg', but quantity 1 has"):
+        mixed_vein(flow, blood.isel(tissue=[1]))
