@@ -2,7 +2,7 @@
 
 from fluxkit.physiology.arteriovenous import mixed_vein, tissue_balance, unmixed_vein
 from fluxkit.physiology.carbon_origins import carbon_sources, conversions_of_state, oxidation_by_tissue
-from fluxkit.physiology.conversions import conversion_fluxes, nutrient_cycle
+from fluxkit.physiology.conversions import CONVERSION_PROTOCOLS, conversion_fluxes, nutrient_cycle
 from fluxkit.physiology.enrichment import atom_enrichment, intact_fraction
 from fluxkit.physiology.mouse import MousePhysiology, read_mouse, recompute_turnover, turnover_table
 from fluxkit.physiology.organs import glucose_recycling, organ_balances, substrate_cycle, urea_turnover
@@ -35,6 +35,7 @@ __all__ = [
     "in_carbon",
     "normalised_labeling",
     "direct_contributions",
+    "CONVERSION_PROTOCOLS",
     "conversion_fluxes",
     "nutrient_cycle",
     "BICARBONATE_RECOVERY",

@@ -1,28 +1,45 @@
 """How fast circulating nutrients are made from one another, and the cycles between two of them."""
 
+from types import MappingProxyType
+
 import numpy as np
 import xarray as xr
 
 from fluxkit.errors import FluxError, UnknownNameError, suggest
 
+CONVERSION_PROTOCOLS = MappingProxyType({"one infusion each": "appearance", "all infused": "disappearance"})
+"""Which turnover of atoms the direct shares belong to, by what was infused in each experiment."""
 
-def conversion_fluxes(contributions: xr.Dataset, turnover: xr.Dataset) -> xr.Dataset:
+
+def conversion_fluxes(contributions: xr.Dataset, turnover: xr.Dataset, *, protocol: str) -> xr.Dataset:
     r"""Return the flux of carbon from each circulating nutrient directly into each other one.
 
-    Atom turnover counts only carbon that never returns; of all carbon that is not the nutrient's own, taken up and
-    given back unchanged, a share r (``recycled``) is its own come back through others. So
-    (from doi:10.1016/j.cmet.2020.07.013)
+    Atom turnover counts only carbon that is new; of all carbon that enters and is not the nutrient's own, taken up and
+    given back unchanged, a share r (``recycled``) is its own come back through others. So all of it is turnover over
+    1 - r. The share f of nutrient i is seen under the tracers of the others, so what is infused of i **in those
+    experiments** counts with it (from doi:10.1016/j.cmet.2020.07.013):
 
-    .. math:: J_{j \to i} = f_{ij} \, R_{d,i} / (1 - r_i)
+    .. math::
 
-    Errors by the delta method, those of shares and turnover independent.
+        J_{j \to i} = f_{ij} \, R_{a,i} / (1 - r_i) \quad \text{(one infusion each)}
+
+        J_{j \to i} = f_{ij} \, R_{d,i} / (1 - r_i) \quad \text{(all infused)}
+
+    Where each experiment infuses one nutrient alone, as is usual, f is a share of endogenous carbon, and the
+    appearance Ra excludes the infusion. Where every experiment infuses all nutrients, all but one of them
+    unlabeled, the infusion is among what f is a share of, and the disappearance Rd includes it. Either is exact
+    where the infusion changes no other flux into plasma. Errors by the delta method, those of shares and turnover
+    independent.
 
     Parameters
     ----------
     contributions : xarray.Dataset
         From :func:`direct_contributions` of the plasma nutrients.
     turnover : xarray.Dataset
-        Quantity over ``nutrient``, nmol C/min/g or another unit of carbon: *atom disappearance*.
+        Quantity over ``nutrient``, nmol C/min/g or another unit of carbon: *atom appearance* for ``"one infusion
+        each"``, *atom disappearance* for ``"all infused"``.
+    protocol : {"one infusion each", "all infused"}
+        What was infused in the experiment of each tracer: that nutrient alone, or all of them.
 
     Returns
     -------
@@ -34,12 +51,16 @@ def conversion_fluxes(contributions: xr.Dataset, turnover: xr.Dataset) -> xr.Dat
     FluxError
         A turnover of another definition, site or unit than shares of carbon go with.
     UnknownNameError
-        A target without a turnover.
+        A protocol that does not exist; a target without a turnover.
     """
-    if (turnover.attrs.get("basis"), turnover.attrs.get("side")) != ("atom", "disappearance"):
+    if protocol not in CONVERSION_PROTOCOLS:
+        raise UnknownNameError(f"no protocol {protocol!r}. {suggest(protocol, CONVERSION_PROTOCOLS)}")
+    side = CONVERSION_PROTOCOLS[protocol]
+    if (turnover.attrs.get("basis"), turnover.attrs.get("side")) != ("atom", side):
         raise FluxError(
-            f"the turnover is of {turnover.attrs.get('basis')!r} {turnover.attrs.get('side')!r}: shares of carbon "
-            "belong to 'atom disappearance' alone, definitions are never mixed. Use turnover(..., definition=...)."
+            f"the turnover is of {turnover.attrs.get('basis')!r} {turnover.attrs.get('side')!r}: with protocol "
+            f"{protocol!r} shares of carbon belong to 'atom {side}' alone, definitions are never mixed. Use "
+            f"turnover(..., definition='atom {side}')."
         )
     if contributions.attrs.get("site") != turnover.attrs.get("site"):
         raise FluxError(

@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import nnls
 
-from fluxkit.errors import FluxError, LabelingError
-from fluxkit.physiology.quantity import propagate, quantity, require_range
+from fluxkit.errors import FluxError, LabelingError, UnknownNameError, suggest
+from fluxkit.physiology.quantity import first_place, propagate, quantity, require_range, require_units
 from fluxkit.physiology.sources import normalised_labeling
 
 BICARBONATE_RECOVERY = 0.906
@@ -46,13 +46,15 @@ def oxidised_fraction(
     Returns
     -------
     xarray.Dataset
-        ``recovered`` and ``recovered_sd`` (not corrected), ``oxidised`` and ``oxidised_sd`` (corrected), fractions. A
-        value above 1 is not cut: it tells that the steady state, VCO2 or the recovery is off.
+        A quantity, the fraction burnt, as :func:`direct_oxidation` takes it; with it ``recovered`` and
+        ``recovered_sd``, the fraction before the correction for bicarbonate. A value above 1 is not cut: it tells that
+        the steady state, VCO2 or the recovery is off.
 
     Raises
     ------
     FluxError
-        Units that disagree, or are not of carbon; a negative rate; an infusion of zero.
+        Units that disagree, or are not of carbon; an enrichment or recovery that is not a fraction; a negative rate; an
+        infusion of zero.
     LabelingError
         An enrichment or recovery outside 0 to 1.
     """
@@ -66,11 +68,13 @@ def oxidised_fraction(
     require_range(infusion, "the infusion rate")
     if bool((infusion["value"] == 0).any()):
         raise FluxError("the infusion rate is zero: no label to recover. Leave the experiment out.")
-    require_range(breath_enrichment, "the enrichment of breath CO2", 0.0, 1.0)
+    breath = "the enrichment of breath CO2"
+    require_range(require_units(breath_enrichment, "fraction", breath), breath, 0.0, 1.0)
     if not 0 < tracer_enrichment <= 1:
         raise LabelingError(f"tracer_enrichment = {tracer_enrichment:g} must be above 0 and at most 1.")
     kept = recovery if isinstance(recovery, xr.Dataset) else quantity(recovery, 0.0, "fraction")
-    require_range(kept, "the bicarbonate recovery", 1e-6, 1.0)
+    share = "the bicarbonate recovery"
+    require_range(require_units(kept, "fraction", share), share, 1e-6, 1.0)
     raw = propagate(
         lambda e, v, i: v * e / (i * tracer_enrichment), breath_enrichment, co2_production, infusion, units="fraction"
     )
@@ -78,13 +82,7 @@ def oxidised_fraction(
         lambda e, v, i, r: v * e / (i * tracer_enrichment * r),
         breath_enrichment, co2_production, infusion, kept, units="fraction",
     )  # fmt: skip
-    return xr.Dataset(
-        {
-            "recovered": raw["value"], "recovered_sd": raw["sd"],
-            "oxidised": corrected["value"], "oxidised_sd": corrected["sd"],
-        },
-        attrs={"units": "fraction"},
-    )  # fmt: skip
+    return corrected.assign(recovered=raw["value"], recovered_sd=raw["sd"])
 
 
 def direct_oxidation(
@@ -107,7 +105,8 @@ def direct_oxidation(
     turnover : xarray.Dataset
         Quantity over ``nutrient``, *atom disappearance*, such as nmol C/min/g.
     oxidised : xarray.Dataset
-        Quantity over ``nutrient``, fraction of the infused label that is burnt by all routes.
+        Quantity over ``nutrient``, fraction of the infused label that is burnt by all routes
+        (:func:`oxidised_fraction`).
     draws : int
         Monte Carlo draws.
     seed : int
@@ -121,7 +120,11 @@ def direct_oxidation(
     Raises
     ------
     FluxError
-        A turnover of another definition.
+        A turnover of another definition, oxidation that is not a fraction, or a value that was not measured.
+    LabelingError
+        An enrichment outside 0 to 1, or not measured.
+    UnknownNameError
+        A tracer without turnover or oxidation.
     """
     if (turnover.attrs.get("basis"), turnover.attrs.get("side")) != ("atom", "disappearance"):
         raise FluxError(
@@ -131,7 +134,23 @@ def direct_oxidation(
     names = [str(each) for each in enrichment["tracer"].values]
     normalised_labeling(enrichment)  # checks the enrichments
     plasma = enrichment.sel(nutrient=names).transpose("tracer", "nutrient")
+    require_units(oxidised, "fraction", "the oxidised share")
+    for given, what in ((turnover, "turnover"), (oxidised, "oxidised share")):
+        for each in names:
+            if each not in given["nutrient"].values:
+                raise UnknownNameError(f"no {what} of {each!r}. {suggest(each, map(str, given['nutrient'].values))}")
     rate, share = turnover.sel(nutrient=names), oxidised.sel(nutrient=names)
+    for given, what, error in (
+        (plasma, "the enrichment", LabelingError),
+        (rate, "the turnover", FluxError),
+        (share, "the oxidised share", FluxError),
+    ):
+        unknown = given["value"].isnull() | given["sd"].isnull()
+        if bool(unknown.any()):
+            raise error(
+                f"{what} is NaN{first_place(unknown)}: the balance of CO2 needs every value. Measure it, or leave that "
+                "nutrient out as tracer and as nutrient."
+            )
     left = propagate(lambda f, r: f * r, share, rate, units=turnover.attrs["units"])
     size = np.maximum(left["sd"].values, 1e-3 * left["value"].values.max())
     rng = np.random.default_rng(seed)

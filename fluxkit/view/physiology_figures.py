@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from fluxkit.errors import FluxError
+from fluxkit.view.body_nutrients import circulating
 from fluxkit.view.figure_style import (
     BLUE,
     INK,
@@ -33,17 +34,6 @@ SOURCES = (BLUE, ORANGE, "#009e73", "#cc79a7", SKY, VERMILLION, "#c9b800", INK)
 """One colour per source, from Okabe & Ito; the yellow is darkened to be seen on white."""
 DARK = (BLUE, "#009e73", VERMILLION, INK)
 """Those on which numbers are white."""
-
-ORGANS = {
-    "L": "liver", "M": "muscle and carcass", "A": "adipose", "B": "brain", "K": "kidney", "H": "heart", "G": "gut",
-    "E": "erythrocytes",
-}  # fmt: skip
-NUTRIENTS = {
-    "Glc": "glucose", "Lac": "lactate", "Ala": "alanine", "Gln": "glutamine", "Glyc": "glycerol", "Pal": "palmitate",
-    "OFA": "other fatty acids", "BHB": "3-hydroxybutyrate", "Ac": "acetate", "Ser": "serine", "Gly": "glycine",
-    "Val": "valine", "Leu": "leucine", "Prop": "propionate", "Pyr": "pyruvate",
-}  # fmt: skip
-"""What the bundled whole-body networks call their organs and nutrients."""
 
 
 def turnover_figure(
@@ -219,7 +209,7 @@ def organ_figure(
     balances : xarray.Dataset
         From :func:`fluxkit.physiology.organ_balances`, of carbon; over further dimensions the median is drawn.
     names : mapping of str to str, optional
-        What organs and nutrients are called; those of the bundled networks are known.
+        What organs and nutrients are called, where not as the network (organs) and usage (nutrients) have it.
     leave_out : tuple of str
         Nutrients that are not drawn: waste would dwarf the rest.
     smallest : float
@@ -239,7 +229,11 @@ def organ_figure(
     units = balances.attrs.get("units", "")
     if " C" not in units:
         raise FluxError(f"the balances are in {units!r}: bands compare carbon. Use organ_balances(..., element='C').")
-    called = {**ORGANS, **NUTRIENTS, **(names or {})}
+    called = {str(each): circulating(str(each)).name for each in balances["nutrient"].values}
+    if "organ_name" in balances.coords:
+        pairs = zip(map(str, balances["organ"].values), map(str, balances["organ_name"].values), strict=True)
+        called |= {key: name for key, name in pairs if key != name}
+    called |= names or {}
     net = balances["value"]
     net = net.median([each for each in net.dims if each not in ("nutrient", "organ")])
     kept = [each for each in net["nutrient"].values if each not in leave_out]
@@ -304,9 +298,12 @@ def oxidation_figure(shares: xr.Dataset, direct: xr.Dataset | None = None) -> "F
         Bars with +- 1 sd; a dotted line at 1, above which a share cannot be.
     """
     figure = blank_figure("Oxidation of circulating nutrients")
-    parts = (("recovered in breath", "recovered", SKY), ("corrected for bicarbonate", "oxidised", BLUE))
-    for name, variable, colour in parts:
-        _bars(figure, shares["nutrient"].values, shares[variable], shares[f"{variable}_sd"], name, colour)
+    parts = (
+        ("recovered in breath", "recovered", "recovered_sd", SKY),
+        ("corrected for bicarbonate", "value", "sd", BLUE),
+    )
+    for name, value, error, colour in parts:
+        _bars(figure, shares["nutrient"].values, shares[value], shares[error], name, colour)
     place_legend(figure, 130 + 32 * shares.sizes["nutrient"], left=96, bottom=52)
     figure.add_vline(x=1, line={"color": OPEN, "width": 1, "dash": "dot"})
     figure.update_xaxes(title="share of the infused label that is burnt", tickformat=".0%", rangemode="tozero")

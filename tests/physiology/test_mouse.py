@@ -77,9 +77,14 @@ def test_alanine_and_glutamine_do_not_fit_a_mixture_of_plasma_nutrients(contribu
 
 
 def test_the_cori_cycle_of_the_mouse_carries_more_carbon_than_the_glucose_alanine_cycle(mouse, contributions):
-    fluxes = conversion_fluxes(contributions, recompute_turnover(mouse, "atom disappearance"))
+    fluxes = conversion_fluxes(contributions, recompute_turnover(mouse), protocol="one infusion each")
     cori, alanine = (nutrient_cycle(fluxes, "Glucose", each) for each in ("Lactate", "Alanine"))
-    assert float(cori["backward"]) == pytest.approx(169, abs=5)
+    assert float(cori["backward"]) == pytest.approx(124, abs=1)
+    glycerol = fluxes.sel(source="Glycerol", target="Glucose")
+    assert float(glycerol["value"]) == pytest.approx(94, abs=1)
+    # the authors' own, doi:10.1101/2024.02.11.579776, nmol C/min/g
+    assert abs(float(cori["backward"]) - 115) < float(cori["backward_sd"])
+    assert abs(float(glycerol["value"]) - 96) < float(glycerol["sd"])
     assert float(cori["cycle"]) > 10 * float(alanine["cycle"])
 
 

@@ -8,6 +8,7 @@ from fluxkit.fluxes.states import directed_fluxes
 from fluxkit.labeling import simulate
 from fluxkit.physiology import (
     atom_enrichment,
+    carbon_sources,
     conversion_fluxes,
     conversions_of_state,
     direct_contributions,
@@ -18,7 +19,7 @@ from fluxkit.physiology import (
     quantity,
     turnover,
 )
-from tests.physiology.small_bodies import TRIO, TRIO_EXCHANGE, TRIO_NET, TRIO_TRACERS, UNIT
+from tests.physiology.small_bodies import TRIO, TRIO_EXCHANGE, TRIO_NET, TRIO_TRACERS, UNIT, body
 
 CARBON = "nmol C/min/g"
 
@@ -70,7 +71,7 @@ def test_the_direct_sources_of_a_simulated_body_are_its_fluxes(enrichment):
 
 
 def test_conversions_from_labeling_are_the_fluxes_between_nutrients(enrichment, disappearance):
-    found = conversion_fluxes(direct_contributions(enrichment, draws=0), disappearance)["value"]
+    found = conversion_fluxes(direct_contributions(enrichment, draws=0), disappearance, protocol="all infused")["value"]
     fluxes = {("A", "B"): 6.0, ("A", "C"): 2.0, ("B", "A"): 12.0, ("C", "B"): 4.0}  # two carbons each
     for target in "ABC":
         for source in "ABC":
@@ -80,7 +81,7 @@ def test_conversions_from_labeling_are_the_fluxes_between_nutrients(enrichment, 
 
 def test_conversions_of_a_flux_state_are_those_that_labeling_finds(enrichment, disappearance):
     exact = conversions_of_state(state(), TRIO)
-    found = conversion_fluxes(direct_contributions(enrichment, draws=0), disappearance)
+    found = conversion_fluxes(direct_contributions(enrichment, draws=0), disappearance, protocol="all infused")
     for target in "ABC":
         for source in set("ABC") - {target}:
             both = [float(each["value"].sel(target=target, source=source)) for each in (exact, found)]
@@ -90,8 +91,93 @@ def test_conversions_of_a_flux_state_are_those_that_labeling_finds(enrichment, d
     assert float(exact["value"].sel(target="A", source="stores")) == pytest.approx(22.0)
 
 
+def alone(infused):
+    """The body where one nutrient alone is infused; what is infused more of it is burnt more, nothing else changes."""
+    net = dict(TRIO_NET)
+    for name in set("ABC") - {infused}:
+        rate = TRIO_NET[f"i{name}"]
+        net[f"i{name}"] = 0.0
+        net[f"o{name}"] -= rate
+        net["breath"] -= 2 * rate
+        if name == "A":
+            net["tA"] -= rate
+    values = state()["net_flux"].copy(data=[net[name] for name in TRIO.reaction_names])
+    return state().assign(net_flux=values)
+
+
+@pytest.fixture(scope="module")
+def one_each():
+    """Enrichment where the experiment of each tracer infuses that nutrient alone."""
+    parts = [
+        enrichment_of(simulate(TRIO, alone(name), {name: TRIO_TRACERS[name]}).rename(experiment="tracer"), "ABC")
+        for name in "ABC"
+    ]
+    together = xr.concat([part["value"] for part in parts], "tracer")
+    return quantity(together, 0.0, "fraction", basis="atom", site="artery")
+
+
+def turnover_of(enrichment, definition):
+    index = xr.DataArray(list("ABC"), dims="nutrient", coords={"nutrient": list("ABC")})
+    plasma = quantity(index.copy(data=np.diag(enrichment["value"])), 0.0, "fraction", basis="atom", site="artery")
+    return turnover(plasma, quantity(index.copy(data=[2.0, 1.0, 0.5]), 0.0, CARBON), definition=definition)
+
+
+def test_conversions_where_each_experiment_infuses_one_nutrient_are_the_fluxes_between_them(one_each):
+    shares = direct_contributions(one_each, draws=0)
+    assert float(shares["contribution"].sel(target="A", source="B")) == pytest.approx(3 / 14)  # no infusion in it
+    rate = turnover_of(one_each, "atom appearance")
+    found = conversion_fluxes(shares, rate, protocol="one infusion each")["value"]
+    fluxes = {("A", "B"): 6.0, ("A", "C"): 2.0, ("B", "A"): 12.0, ("C", "B"): 4.0}
+    for target in "ABC":
+        for source in "ABC":
+            expected = fluxes.get((target, source), 0.0)
+            assert float(found.sel(target=target, source=source)) == pytest.approx(expected, abs=1e-8)
+    wrong = turnover_of(one_each, "atom disappearance")
+    too_much = conversion_fluxes(shares, wrong, protocol="all infused")["value"]
+    assert float(too_much.sel(target="A", source="B")) > 6.4  # the infusion, 1 of 15, counted though none was there
+
+
+def test_the_turnover_must_be_that_of_the_protocol(one_each, disappearance):
+    shares = direct_contributions(one_each, draws=0)
+    with pytest.raises(FluxError, match="'one infusion each' shares of carbon belong to 'atom appearance' alone"):
+        conversion_fluxes(shares, disappearance, protocol="one infusion each")
+    with pytest.raises(FluxError, match="'all infused' shares of carbon belong to 'atom disappearance' alone"):
+        conversion_fluxes(shares, turnover_of(one_each, "atom appearance"), protocol="all infused")
+    with pytest.raises(UnknownNameError, match="no protocol 'one infusion'. Did you mean 'one infusion each'"):
+        conversion_fluxes(shares, disappearance, protocol="one infusion")
+    with pytest.raises(TypeError, match="protocol"):
+        conversion_fluxes(shares, disappearance)
+
+
+def test_a_loop_of_pools_that_nothing_supplies_has_no_origin():
+    loop = body(
+        "loop",
+        """
+        feed: S.L_x (ab) -> A.P (ab)
+        use: A.P (ab) -> Out.M_x (ab)
+        in: A.P (ab) <-> X.M (ab)
+        swap: X.M (ab) <-> Y.M (ab)
+        back: Y.M (ab) -> X.M (ab)
+        """,
+    )
+    fluxes = xr.Dataset(
+        {
+            "net_flux": ("reaction", [2.0, 2.0, 0.0, 3.0, 3.0]),
+            "exchange_flux": ("reaction", [0.0, 0.0, 0.0, 5.0, 0.0]),
+        },
+        coords={"reaction": list(loop.reaction_names)},
+    )
+    found = carbon_sources(fluxes, loop, ["X.M", "Y.M"])["value"]
+    assert (found == 0).all()
+    supplied = fluxes.assign(exchange_flux=("reaction", [0.0, 0.0, 1.0, 5.0, 0.0]))
+    np.testing.assert_allclose(carbon_sources(supplied, loop, ["X.M", "Y.M"])["value"].sel(source="A"), 1.0)
+    np.testing.assert_allclose(conversions_of_state(fluxes, loop)["value"].sel(target="A", source="stores"), 4.0)
+
+
 def test_a_cycle_carries_the_smaller_of_its_two_directions(enrichment, disappearance):
-    cycle = nutrient_cycle(conversion_fluxes(direct_contributions(enrichment, draws=0), disappearance), "A", "B")
+    cycle = nutrient_cycle(
+        conversion_fluxes(direct_contributions(enrichment, draws=0), disappearance, protocol="all infused"), "A", "B"
+    )
     assert float(cycle["forward"]) == pytest.approx(12.0)
     assert float(cycle["backward"]) == float(cycle["cycle"]) == pytest.approx(6.0)
 
@@ -104,8 +190,8 @@ def test_breath_of_a_simulated_body_tells_what_each_nutrient_burns(labeling, enr
         quantity(breath.assign_coords(nutrient=list("ABC")), 0.0, "fraction"), quantity(produced, 0.0, CARBON),
         quantity(infusion, 0.0, CARBON), recovery=1.0,
     )  # fmt: skip
-    np.testing.assert_allclose(share["oxidised"], 1.0, rtol=1e-9)  # nothing is stored in this body
-    burnt = direct_oxidation(enrichment, disappearance, quantity(share["oxidised"], 0.0, "fraction"), draws=0)
+    np.testing.assert_allclose(share["value"], 1.0, rtol=1e-9)  # nothing is stored in this body
+    burnt = direct_oxidation(enrichment, disappearance, share, draws=0)
     np.testing.assert_allclose(burnt["value"], [18.0, 11.0, 4.5], rtol=1e-8)
     exact = conversions_of_state(state(), TRIO, ["CO2"])["value"].sel(target="CO2", source=list("ABC"))
     np.testing.assert_allclose(burnt["value"], exact, rtol=1e-8)
@@ -196,7 +282,7 @@ def test_labeling_of_a_simulated_mouse_gives_back_its_direct_sources_and_convers
     plasma = quantity(index.copy(data=np.diag(enrichment["value"].transpose("tracer", "nutrient"))), 0.0, "fraction",
                       basis="atom", site="artery")  # fmt: skip
     rate = turnover(plasma, quantity(index.copy(data=infusion), 0.0, CARBON), definition="atom disappearance")
-    flux = conversion_fluxes(found, rate)["value"]
+    flux = conversion_fluxes(found, rate, protocol="all infused")["value"]
     for source, target in (("Lac", "Glc"), ("Glc", "Lac"), ("Glyc", "Glc"), ("OFA", "BHB")):
         place = {"source": source, "target": target}
         assert float(flux.sel(place)) == pytest.approx(float(exact.sel(place)), rel=0.03)
@@ -212,11 +298,11 @@ def test_draws_of_a_posterior_keep_their_dimension():
 def test_shares_of_carbon_go_with_atom_disappearance_alone(enrichment, disappearance):
     shares = direct_contributions(enrichment, draws=0)
     with pytest.raises(FluxError, match="the turnover is of 'molecule' 'disappearance'"):
-        conversion_fluxes(shares, disappearance.assign_attrs(basis="molecule"))
+        conversion_fluxes(shares, disappearance.assign_attrs(basis="molecule"), protocol="all infused")
     with pytest.raises(FluxError, match="the turnover of 'tail': sites are never mixed"):
-        conversion_fluxes(shares, disappearance.assign_attrs(site="tail"))
+        conversion_fluxes(shares, disappearance.assign_attrs(site="tail"), protocol="all infused")
     with pytest.raises(FluxError, match="shares are of carbon. Use in_carbon first"):
-        conversion_fluxes(shares, disappearance.assign_attrs(units=UNIT))
+        conversion_fluxes(shares, disappearance.assign_attrs(units=UNIT), protocol="all infused")
     with pytest.raises(FluxError, match="'atom' 'appearance', but the balance of label in CO2"):
         direct_oxidation(enrichment, disappearance.assign_attrs(side="appearance"), disappearance)
     with pytest.raises(FluxError, match="direct sources are balances of atoms"):
@@ -239,9 +325,9 @@ def test_breath_needs_one_unit_of_carbon_and_a_real_infusion():
     carbon, co2 = quantity(30.0, 1.0, CARBON), quantity(0.01, 0.0005, "fraction")
     found = oxidised_fraction(co2, quantity(1750.0, 50.0, CARBON), carbon)
     assert float(found["recovered"]) == pytest.approx(17.5 / 30)
-    assert float(found["oxidised"]) == pytest.approx(17.5 / 30 / 0.906)
+    assert float(found["value"]) == pytest.approx(17.5 / 30 / 0.906)
     relative = np.sqrt(0.05**2 + (50 / 1750) ** 2 + (1 / 30) ** 2)
-    assert float(found["oxidised_sd"] / found["oxidised"]) == pytest.approx(relative)
+    assert float(found["sd"] / found["value"]) == pytest.approx(relative)
     with pytest.raises(FluxError, match="CO2 production is in 'nmol/min/g', the infusion in 'nmol C/min/g'"):
         oxidised_fraction(co2, quantity(1750.0, 50.0, UNIT), carbon)
     with pytest.raises(FluxError, match="infusion rate is -3"):
@@ -250,3 +336,21 @@ def test_breath_needs_one_unit_of_carbon_and_a_real_infusion():
         oxidised_fraction(co2, quantity(1750.0, 50.0, CARBON), quantity(0.0, 0.0, CARBON))
     with pytest.raises(LabelingError, match="bicarbonate recovery is 1.2"):
         oxidised_fraction(co2, quantity(1750.0, 50.0, CARBON), carbon, recovery=1.2)
+    with pytest.raises(FluxError, match="enrichment of breath CO2 is in 'percent', but 'fraction' is needed"):
+        oxidised_fraction(quantity(1.0, 0.05, "percent"), quantity(1750.0, 50.0, CARBON), carbon)
+    with pytest.raises(FluxError, match="bicarbonate recovery is in 'percent', but 'fraction' is needed"):
+        oxidised_fraction(co2, quantity(1750.0, 50.0, CARBON), carbon, recovery=quantity(0.9, 0.05, "percent"))
+
+
+def test_direct_oxidation_names_what_was_not_measured(enrichment, disappearance):
+    shares = quantity(xr.full_like(disappearance["value"], 0.5), 0.01, "fraction")
+    gap = enrichment.copy(deep=True)
+    gap["value"].loc[{"tracer": "B", "nutrient": "C"}] = np.nan
+    with pytest.raises(LabelingError, match="the enrichment is NaN at tracer 'B', nutrient 'C'"):
+        direct_oxidation(gap, disappearance, shares)
+    with pytest.raises(FluxError, match="the oxidised share is NaN at nutrient 'A'"):
+        direct_oxidation(enrichment, disappearance, shares.where(shares["nutrient"] != "A"))
+    with pytest.raises(FluxError, match="the oxidised share is in 'percent'"):
+        direct_oxidation(enrichment, disappearance, shares.assign_attrs(units="percent"))
+    with pytest.raises(UnknownNameError, match="no oxidised share of 'C'"):
+        direct_oxidation(enrichment, disappearance, shares.sel(nutrient=["A", "B"]))
