@@ -149,6 +149,32 @@ def test_runs_go_to_the_scheduler_at_an_address(tmp_path):
     assert (tmp_path / "out" / "frac=0.5" / "fluxes.csv").is_file()
 
 
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_its_own_run_along_only(tmp_path):
+    kill = "import os, signal, time\nif frac == 0.5:\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)"
+    notebook = write_notebook(tmp_path / "story.ipynb", kill, summary="")
+    found, _ = run(notebook, None, tmp_path / "out", grid={"frac": [0.5, 0.1, 0.2, 0.3]}, workers=2)
+    assert list(found.failed) == ["frac=0.5"]
+    assert found.failed["frac=0.5"].startswith("the worker that ran it died")
+    assert not hidden(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_all_and_leaves_no_unfinished_folder(tmp_path):
+    wait = "import time\nfrom pathlib import Path\nPath(out_dir, 'half').touch()\ntime.sleep(1000)"
+    notebook, out = write_notebook(tmp_path / "story.ipynb", wait, summary=""), tmp_path / "out"
+    command = [sys.executable, "-m", "fluxkit", "run", str(notebook), "--grid", "frac=0.1,0.5,0.7", "--workers", "2"]
+    started = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while len(list(out.glob(".running-*/half"))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=60)
+    assert (started.returncode, said.splitlines()[-1]) == (130, "fluxkit: interrupted")
+    time.sleep(3)  # a kernel notices within a second or two that nobody is left to tell
+    assert not out.exists()
+
+
 def test_a_scheduler_that_does_not_answer_is_refused_before_anything_runs(tmp_path, monkeypatch):
     monkeypatch.setattr("fluxkit.workflows.many.pool.SECONDS_TO_CONNECT", 1)
     notebook = write_notebook(tmp_path / "story.ipynb", WORK)

@@ -136,12 +136,22 @@ def results_of(tasks: Sequence[Task], pool: Pool) -> Iterator[tuple[Task, dict[s
             yield task, carry_out(task)
         return
     from distributed import as_completed
+    from distributed.scheduler import KilledWorker
 
     started = datetime.now(UTC)
     futures = {pool.client.submit(carry_out, replace(each, cores=pool.cores), pure=False): each for each in tasks}
+    lost = []
     for future in as_completed(futures):
-        yield futures[future], _record_of(future, futures[future], started)
+        if future.status == "error" and isinstance(future.exception(), KilledWorker):
+            lost.append(futures[future])
+        else:
+            yield futures[future], _record_of(future, futures[future], started)
         future.release()
+    # A worker that dies takes along what waits for it: each goes once more, by itself.
+    for task in lost:
+        started = datetime.now(UTC)
+        future = pool.client.submit(carry_out, replace(task, cores=pool.cores), pure=False)
+        yield task, _record_of(future, task, started)
 
 
 def _record_of(future: Any, task: Task, started: datetime) -> dict[str, Any]:
