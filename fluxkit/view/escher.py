@@ -16,13 +16,26 @@ import numpy as np
 from fluxkit.errors import NetworkError, suggest
 from fluxkit.files import written_whole
 from fluxkit.networks import Network, Reaction
+from fluxkit.networks.network import EXTERNAL_SUFFIX
 from fluxkit.view.curves import cut, evaluate, spline
-from fluxkit.view.layout import MapLayout, Place, Region, Route, bends, label_side, main_pairs, short_name
+from fluxkit.view.layout import (
+    SIDES,
+    STEP,
+    MapLayout,
+    Place,
+    Region,
+    Route,
+    bends,
+    label_side,
+    main_pairs,
+    short_name,
+    short_stubs,
+)
 
 SCHEMA = "https://escher.github.io/escher/jsonschema/1-0-0#"
 HOMEPAGE = "https://escher.github.io"
 SCALE = 4.0  # Escher draws larger; a power of two, so that positions come back exactly
-STEP = 90.0  # usual length of an arrow on our maps, to which foreign maps are scaled
+MARGIN = 30.0  # map units around a foreign map, for labels at its rim
 _KNOWN = "fluxkit"
 
 _HEADER = {"schema": str, "homepage": str, "map_id": str, "map_name": str, "map_description": str}
@@ -385,27 +398,34 @@ def _foreign_layout(
         ends[key] = _ends(drawing["reactions"][key], reaction, nodes, called, pairs[name], where)
     lengths = [np.hypot(nodes[a]["x"] - nodes[b]["x"], nodes[a]["y"] - nodes[b]["y"]) for a, b, *_ in ends.values()]
     scale = float(np.median([each for each in lengths if each > 0] or [STEP])) / STEP
-    xy = {k: ((n["x"] - canvas["x"]) / scale, (n["y"] - canvas["y"]) / scale) for k, n in nodes.items()}
+    origin = np.array([canvas["x"], canvas["y"]]) - MARGIN * scale
+    xy = {k: ((n["x"] - origin[0]) / scale, (n["y"] - origin[1]) / scale) for k, n in nodes.items()}
+    stubs = short_stubs([each[:2] for each in ends.values()], called, xy)
     keys: dict[str, str] = {}
     places: dict[str, Place] = {}
     for tail, head, joins, leaves, _ in ends.values():
         for key in (tail, head, *joins, *leaves):
             if key not in keys:
                 name = str(called[key])
-                external = name.endswith("_x")
+                external = name.endswith(EXTERNAL_SUFFIX)
                 keys[key] = _free_key(name, places)
-                text = "" if nodes[key]["node_type"] != "metabolite" else short_name(name)
-                places[keys[key]] = Place(name, *xy[key], text, external, not external)
+                hidden = nodes[key]["node_type"] != "metabolite" or key in stubs
+                text = "" if hidden else short_name(name)
+                places[keys[key]] = Place(name, float(xy[key][0]), float(xy[key][1]), text, external, not external)
     routes = {}
     for key, (tail, head, joins, leaves, ticks) in ends.items():
         reaction = drawing["reactions"][key]
         line = _path(reaction["segments"], nodes, tail, head)
-        line = (line - [canvas["x"], canvas["y"]]) / scale
-        label = (np.array([reaction["label_x"], reaction["label_y"]]) - [canvas["x"], canvas["y"]]) / scale
-        side, fraction = label_side(line, label)
+        line = (line - origin) / scale
+        side, fraction = label_side(line, (np.array([reaction["label_x"], reaction["label_y"]]) - origin) / scale)
+        if stubs & {tail, head}:  # the name of the reaction stands where that of the outside would
+            fraction = 1.0 if head in stubs else 0.0
+            dx, dy = (line[-1] - line[0]) * (1 if head in stubs else -1)
+            side = SIDES[0 if dx >= 0 else 1] if abs(dx) >= 0.4 * abs(dy) else SIDES[2 if dy < 0 else 3]
         limbs = (tuple(keys[each] for each in joins), tuple(keys[each] for each in leaves))
         routes[matched[key]] = Route(keys[tail], keys[head], bends(line), side, fraction, (0.0, 0.0), *limbs, ticks)
-    return MapLayout(canvas["width"] / scale, canvas["height"] / scale, places, routes)
+    width, height = (canvas[each] / scale + 2 * MARGIN for each in ("width", "height"))
+    return MapLayout(width, height, places, routes)
 
 
 def _metabolite_name(node: Mapping[str, Any], network: Network, names: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
-from fluxkit.view.label_path_data import SMALLEST, label_path_data
+from fluxkit.view.label_path_data import label_path_data
 
 if TYPE_CHECKING:
     from fluxkit.view.label_path_widget import LabelPath
@@ -21,7 +21,7 @@ def label_path(
     tracer_or_atom: str,
     fluxes: Any = None,
     *,
-    smallest: float = SMALLEST,
+    smallest: float | None = None,
     title: str = "",
     theme: str = "auto",
 ) -> "LabelPath":
@@ -40,8 +40,8 @@ def label_path(
         ``"Glc_x[1]"``.
     fluxes : FluxEstimate, xarray.Dataset or mapping of str to float, optional
         One flux state, of an estimate the best point; the reference state of the network by default.
-    smallest : float
-        Labeled fraction below which an atom counts as unlabeled; 0 to 1.
+    smallest : float, optional
+        Labeled fraction below which an atom counts as unlabeled; 0 to 1. By default 2 % of the largest one.
     title : str
         Text above.
     theme : {"auto", "light", "dark"}

@@ -17,13 +17,13 @@ from fluxkit.view.label_path_atoms import (
 )
 from fluxkit.view.map_data import equation
 
-SMALLEST = 0.02  # labeled fraction below which an atom is not shown as labeled
+SMALLEST = 0.02  # of the most labeled atom inside the network: less is not shown as labeled
 MOST_ATOMS = 12  # labeled atoms that can be followed one by one
 ISOTOPES = {"C": "13C", "N": "15N", "H": "2H"}
 
 
 def label_path_data(
-    network: Network, tracer_or_atom: str, fluxes: Any = None, *, smallest: float = SMALLEST, title: str = ""
+    network: Network, tracer_or_atom: str, fluxes: Any = None, *, smallest: float | None = None, title: str = ""
 ) -> dict[str, Any]:
     """Return what the label path shows, ready for JSON.
 
@@ -35,8 +35,9 @@ def label_path_data(
         A tracer, ``"[1,2-13C2]glucose"``, or atoms of an input pool, ``"Glc_x[1]"`` or ``"Gln_x:N[2]"``.
     fluxes : FluxEstimate, xarray.Dataset or mapping of str to float, optional
         One flux state; the reference state of the network by default.
-    smallest : float
-        Atoms with a smaller labeled fraction are not steps, metabolites without another are left out; 0 to 1.
+    smallest : float, optional
+        Atoms with a smaller labeled fraction are not steps, metabolites without another are left out; 0 to 1. By
+        default 2 % of the largest fraction inside the network.
     title : str
         Text above.
 
@@ -55,7 +56,7 @@ def label_path_data(
     TracerError, LabelingError, FluxError
         The tracer or the fluxes do not fit the network.
     """
-    if not 0 <= smallest < 1:
+    if smallest is not None and not 0 <= smallest < 1:
         raise LabelingError(f"smallest = {smallest:g} is a labeled fraction; give a number from 0 to below 1.")
     labels, said = read_labels(network, tracer_or_atom)
     state = one_state(network, fluxes)
@@ -64,6 +65,11 @@ def label_path_data(
     single = sorted(labels) if 1 < len(labels) <= MOST_ATOMS else []
     groups: list[Mapping[Atom, float]] = [labels, *({atom: labels[atom]} for atom in single)]
     solved = labeled_fractions(network, flows, groups)
+    if smallest is None:
+        balanced = set(network.balanced)
+        smallest = SMALLEST * max(
+            (float(each[0]) for atom, each in solved.items() if atom.metabolite in balanced), default=0
+        )
     pools, hidden = _pools(network, flows, labels, solved, elements, smallest)
     names = ["all labeled atoms" if single else atom_text(next(iter(labels))), *(atom_text(each) for each in single)]
     return {

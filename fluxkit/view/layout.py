@@ -14,7 +14,7 @@ limbs : ``X5P.c>`` joins from a pool, ``>GAP.c`` leaves to one; ``~GAP>``, ``>~C
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,12 +25,14 @@ from scipy.sparse.csgraph import shortest_path
 from fluxkit.errors import NetworkError, suggest
 from fluxkit.networks import Network, Reaction
 from fluxkit.networks.catalog import CATALOG
+from fluxkit.networks.network import EXTERNAL_SUFFIX
 from fluxkit.networks.tables import read_rows
 from fluxkit.view.curves import evaluate, spline
 
 Point = tuple[float, float]
 SIDES = ("right", "left", "above", "below")
 KINDS = ("canvas", "region", "pool", "stub", "arrow")
+STEP = 90.0  # usual length of an arrow, in map units
 BEND = 5.0  # map units by which a path may leave our curve before another point is kept
 
 
@@ -377,3 +379,28 @@ def label_side(line: np.ndarray, label: np.ndarray) -> tuple[str, float]:
     steep = abs(along[1]) >= abs(along[0])
     side = SIDES[0 if dx >= 0 else 1] if steep else SIDES[2 if dy < 0 else 3]
     return side, round(min(max(nearest / (len(line) - 1), 0.25), 0.75), 2)
+
+
+def short_stubs(ends: Iterable[tuple[str, str]], called: Mapping[str, str | None], xy: Mapping[str, Point]) -> set[str]:
+    """Return the external pools that end one short arrow, where there is no room for a name.
+
+    Parameters
+    ----------
+    ends : iterable of (tail, head)
+        What each arrow joins.
+    called : mapping of str to str
+        Metabolite at each end.
+    xy : mapping of str to (x, y)
+        Position of each end.
+    """
+    partners: dict[str, list[str]] = {}
+    for tail, head in ends:
+        partners.setdefault(tail, []).append(head)
+        partners.setdefault(head, []).append(tail)
+    single = {key: others[0] for key, others in partners.items() if len(others) == 1}
+    return {
+        key
+        for key, other in single.items()
+        if str(called[key]).endswith(EXTERNAL_SUFFIX)
+        and np.hypot(xy[key][0] - xy[other][0], xy[key][1] - xy[other][1]) < STEP
+    }

@@ -10,7 +10,7 @@ from fluxkit.errors import NetworkError
 from fluxkit.networks import list_networks, load_network
 from fluxkit.view import automatic_layout, map_layout, read_escher, write_escher
 from fluxkit.view.curves import evaluate, spline
-from fluxkit.view.escher import check_escher
+from fluxkit.view.escher import MARGIN, check_escher
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_without_our_notes_arrows_still_run_the_same_way(ccm, tmp_path, make):
     del document[0]["metadata"]
     path.write_text(json.dumps(document), encoding="utf-8")
     found = read_escher(path, ccm)
-    ratio = found.width / layout.width
+    ratio = (found.width - 2 * MARGIN) / layout.width
     same = 0
     for name, route in layout.routes.items():
         other = found.routes[name]
@@ -115,7 +115,7 @@ def test_without_our_notes_arrows_still_run_the_same_way(ccm, tmp_path, make):
             continue  # a join of equal standing may be taken for the tail
         same += 1
         ours, theirs = (sampled(each, r) for each, r in ((layout, route), (found, other)))
-        gap = np.hypot(*(ours[:, None] * ratio - theirs[None]).transpose(2, 0, 1)).min(axis=1).max()
+        gap = np.hypot(*(ours[:, None] * ratio + MARGIN - theirs[None]).transpose(2, 0, 1)).min(axis=1).max()
         assert gap < 10, name  # twice the bend that reading leaves out
     assert same >= 0.9 * len(layout.routes)
 
@@ -130,7 +130,7 @@ def test_a_map_from_elsewhere_is_matched_by_names_and_roles(ccm, tmp_path):
     assert 1 <= len(pfk.via) <= 2  # its corner, rounded
     assert (uptake.tail, uptake.head) == ("Glc_x", "G6P.c")
     assert layout.places["G6P.c"].text == "G6P" and layout.places["Glc_x"].text == ""
-    assert layout.width / layout.height == pytest.approx(1400 / 1200)
+    assert (layout.width - 2 * MARGIN) / (layout.height - 2 * MARGIN) == pytest.approx(1400 / 1200)
     data = fluxkit.flux_map(ccm.reference_fluxes(), ccm, layout=layout).data
     assert [each["name"] for each in data["arrows"]] == ["GLC_up", "PGI", "PFK"]
 
