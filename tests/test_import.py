@@ -10,6 +10,8 @@ import fluxkit
 
 HEAVY = [
     "torch",
+    "dask",
+    "distributed",
     "pytorch_lightning",
     "llvmlite",
     "numba",

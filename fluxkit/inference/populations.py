@@ -156,7 +156,8 @@ def per_cell_fluxes(
     -------
     pandas.DataFrame
         One row per flux of a cell type: ``cell_type``, ``reaction``, ``kind`` (net or exchange), ``best``, ``median``,
-        ``lower`` and ``upper`` (90 %), ``unit``. Transport between a cell and the medium belongs to the cell; reactions
+        ``lower`` and ``upper`` (90 %), ``unit``. Where the network was composed with the fraction of a type, its fluxes
+        are per cell of that type already, and only the number of cells divides them. Transport between a cell and the medium belongs to the cell; reactions
         of the medium alone, and such that touch both types, have no row.
 
     Raises
@@ -178,7 +179,7 @@ def per_cell_fluxes(
     shares = {types.first: (draws, best), types.second: (1 - draws, 1 - best)}
     rows = []
     for i, cell in _owners(network, types):
-        share, point = shares[cell]
+        share, point = (1.0, 1.0) if cell in network.sizes else shares[cell]  # of that type's cells already
         for kind in ("net", "exchange") if network.reversible[i] else ("net",):
             values = estimate.posterior[f"{kind}_flux"].transpose("chain", "draw", "reaction").values[..., i]
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -120,6 +120,14 @@ def test_fluxes_per_cell_times_cells_are_those_of_the_culture():
     np.testing.assert_allclose(4 * million["median"], table["median"])
 
 
+def test_fluxes_that_are_per_cell_already_are_not_divided_by_the_fraction_again():
+    estimate = culture(SHARES)
+    own = replace(estimate, network=estimate.network.with_changes(sizes={"T": 0.35, "F": 0.65}))
+    table = rows(per_cell_fluxes(own, {"T": 0.35}, million_cells=2.0))
+    for reaction in ("T_MCT", "F_CS"):
+        assert table.loc[(reaction, "net"), "median"] == pytest.approx(REFERENCE[reaction] / 2)
+
+
 def test_every_reaction_of_a_cell_has_a_row_and_none_of_the_medium():
     table = per_cell_fluxes(culture(SHARES))
     counts = table[table["kind"] == "net"].groupby("cell_type").size()
