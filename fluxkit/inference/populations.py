@@ -157,8 +157,8 @@ def per_cell_fluxes(
     pandas.DataFrame
         One row per flux of a cell type: ``cell_type``, ``reaction``, ``kind`` (net or exchange), ``best``, ``median``,
         ``lower`` and ``upper`` (90 %), ``unit``. Where the network was composed with the fraction of a type, its fluxes
-        are per cell of that type already, and only the number of cells divides them. Transport between a cell and the medium belongs to the cell; reactions
-        of the medium alone, and such that touch both types, have no row.
+        are per cell of that type already, and only the number of cells divides them. Transport between a cell and the
+        medium belongs to the cell; reactions of the medium alone, and such that touch both types, have no row.
 
     Raises
     ------
