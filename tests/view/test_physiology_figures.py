@@ -59,9 +59,7 @@ def oxidation(mouse):
     breath = quantity(share * 0.906 * mouse.infusion["value"] / 1750, 0.0005 * share, "fraction")
     found = oxidised_fraction(breath, quantity(1750.0, 50.0, "nmol C/min/g"), mouse.infusion)
     rate = recompute_turnover(mouse, "atom disappearance")
-    return found, direct_oxidation(
-        mouse.enrichment, rate, quantity(found["oxidised"], found["oxidised_sd"], "fraction"), draws=50
-    )
+    return found, direct_oxidation(mouse.enrichment, rate, found, draws=50)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +119,7 @@ def test_bands_between_organs_are_net_transport_of_carbon(body):
     value = dict(zip(zip(source, target, strict=True), sankey.link.value, strict=True))
     lactate = balances["value"].sel(nutrient="Lac")
     assert value["lactate", "liver"] == pytest.approx(-float(lactate.sel(organ="L")))
-    assert value["erythrocytes", "lactate"] == pytest.approx(float(lactate.sel(organ="E")))
+    assert value["red cells", "lactate"] == pytest.approx(float(lactate.sel(organ="E")))
     for nutrient in ("lactate", "glucose", "alanine"):  # what enters plasma leaves it
         enters = sum(amount for (_, to), amount in value.items() if to == nutrient)
         assert enters == pytest.approx(sum(amount for (start, _), amount in value.items() if start == nutrient))
@@ -151,7 +149,7 @@ def test_release_of_a_tissue_points_the_other_way(balance):
 
 
 def cycles_of(mouse, contributions):
-    fluxes = conversion_fluxes(contributions, recompute_turnover(mouse, "atom disappearance"))
+    fluxes = conversion_fluxes(contributions, recompute_turnover(mouse), protocol="one infusion each")
     return {
         f"glucose – {name.lower()}": nutrient_cycle(fluxes, "Glucose", name)
         for name in ("Lactate", "Alanine", "Glycerol")
