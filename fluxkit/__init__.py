@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from fluxkit.inference import fit_fluxes, quantify
     from fluxkit.labeling import read_labeling, simulate, with_rates
     from fluxkit.networks import BodyPlan, Circulation, Tissue, compose_body, list_networks, load_network, read_network
-    from fluxkit.view import body_map, flux_map
+    from fluxkit.view import body_map, flux_explorer, flux_map, mid_viewer, posterior_viewer
     from fluxkit.workflows import run_notebook, train
     from fluxkit.workflows.many import run_notebooks
 
@@ -33,6 +33,9 @@ __all__ = [
     "design_tracers",
     "flux_map",
     "body_map",
+    "flux_explorer",
+    "mid_viewer",
+    "posterior_viewer",
     "run_notebook",
     "run_notebooks",
 ]
@@ -56,6 +59,9 @@ _FOLDER_OF = {
     "flux_map": "fluxkit.view",
     "body_map": "fluxkit.view",
     "label_path": "fluxkit.view",
+    "flux_explorer": "fluxkit.view",
+    "mid_viewer": "fluxkit.view",
+    "posterior_viewer": "fluxkit.view",
     "run_notebook": "fluxkit.workflows",
     "run_notebooks": "fluxkit.workflows.many",
 }
