@@ -155,7 +155,7 @@ function roundTicks(low, high, count = 4) {
   return found.map((value) => ({ at: value, text: minus(String(Number(value.toPrecision(6)))) }));
 }
 
-// The same on an axis of decimal logarithms: powers of ten, and 2 and 5 between them where there are few.
+// The same on an axis of decimal logarithms: powers of ten, 2 and 5 between them, or any round numbers.
 function logTicks(low, high) {
   const powers = [];
   for (let p = Math.ceil(low); p <= high; p += 1) powers.push(p);
@@ -170,6 +170,6 @@ function logTicks(low, high) {
       if (at >= low && at <= high) found.push({ at, text: String(Number((m * 10 ** p).toPrecision(1))) });
     }
   }
-  if (found.length >= 2) return found;
-  return [low + 0.12 * (high - low), high - 0.12 * (high - low)].map((at) => ({ at, text: flux(10 ** at) }));
+  if (found.length >= 3) return found;
+  return roundTicks(10 ** low, 10 ** high).filter((each) => each.at > 0).map((each) => ({ at: Math.log10(each.at), text: each.text }));
 }
