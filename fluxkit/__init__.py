@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from fluxkit.inference import fit_fluxes, quantify
     from fluxkit.labeling import read_labeling, simulate, with_rates
     from fluxkit.networks import BodyPlan, Circulation, Tissue, compose_body, list_networks, load_network, read_network
-    from fluxkit.view import body_map, flux_explorer, flux_map, mid_viewer, posterior_viewer
+    from fluxkit.view import body_map, flux_explorer, flux_map, label_path, mid_viewer, posterior_viewer
     from fluxkit.workflows import run_notebook, train
     from fluxkit.workflows.many import run_notebooks
 
@@ -33,6 +33,7 @@ __all__ = [
     "design_tracers",
     "flux_map",
     "body_map",
+    "label_path",
     "flux_explorer",
     "mid_viewer",
     "posterior_viewer",
