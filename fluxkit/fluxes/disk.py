@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import scipy
 
 from fluxkit import __version__
 from fluxkit.cache import cache_folder, read_kept, write_kept
@@ -39,9 +40,9 @@ def kept_arrays(content: str, make: Callable[[], Arrays]) -> Arrays:
 
 @cache
 def _version() -> str:
-    """Return what changes when the code does that finds flux spaces, or the library that draws random numbers."""
+    """Return what changes with the code that finds flux spaces and with the libraries that it calls."""
     try:
         sources = b"".join(each.read_bytes() for each in sorted(Path(__file__).parent.glob("*.py")))
     except OSError:  # inside an archive
         sources = __version__.encode()
-    return f"{np.__version__} {hashlib.sha256(sources).hexdigest()}"
+    return f"{np.__version__} {scipy.__version__} {hashlib.sha256(sources).hexdigest()}"
