@@ -25,7 +25,7 @@ def test_two_tissues_are_fitted_and_a_mouse_is_predicted(run):
     assert chi_square < 1.5 * freedom
     low, high = map(int, re.search(r"\d+% is glucose \[(\d+)%, (\d+)%\]", summary).groups())
     assert 50 < low <= high  # with blood of the tail, glucose gives muscle more
-    numbers = re.search(r"M4, left out: chi-square (\d+) .* at (\d+) .*; (\d+) without", summary)
+    numbers = re.search(r"M4, left out: chi-square (\d+) .* at (\d+)\.\d degrees .*; (\d+) without", summary)
     left, freedom, without = numbers.groups()
     assert int(left) < 2 * int(freedom) < int(without)
     fluxes = pd.read_csv(out / "fluxes.csv")
