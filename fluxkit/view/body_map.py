@@ -1,12 +1,12 @@
 """The body map: one call for a notebook widget, or for a page that opens without a network."""
 
-import json
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
 from fluxkit.view.body_scene import body_scene
+from fluxkit.view.drawn_page import drawing, html_page
 from fluxkit.view.flux_map import SCRIPT as FLUX_SCRIPT
 from fluxkit.view.flux_map import STYLE as FLUX_STYLE
 
@@ -93,17 +93,11 @@ def body_fragment(
     **settings
         What is shown at first: ``nutrient``, ``count``, ``threshold``, ``organ``.
     """
-    script = body_script().partition(_EXPORT)[0]
     state = {"data": data, "theme": theme, **SETTINGS, **settings}
-    payload = json.dumps(state, allow_nan=False).replace("</", "<\\/")
     return (
         f"<style>\n{body_style()}</style>\n"
         f'<div id="{escape(element_id, quote=True)}"></div>\n'
-        f'<script type="module">\n{script}\n'
-        f"const state = {payload};\n"
-        "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },\n"
-        "  on() {}, off() {}, save_changes() {} };\n"
-        f"renderBody({{ model, el: document.getElementById({json.dumps(element_id)}) }});\n</script>\n"
+        f"{drawing(body_script(), state, element_id, render='renderBody')}"
     )
 
 
@@ -119,13 +113,5 @@ def body_page(data: dict[str, Any], *, theme: str = "auto", **settings: Any) -> 
     **settings
         What is shown at first: ``nutrient``, ``count``, ``threshold``, ``organ``.
     """
-    title = escape(data["title"] or f"Body map of {data['network']}")
-    scheme = "light dark" if theme == "auto" else theme
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f'<meta name="color-scheme" content="{scheme}">\n<title>{title}</title>\n'
-        "<style>body { margin: 0; }</style>\n</head>\n"
-        f"<body>\n{body_fragment(data, theme=theme, **settings)}</body>\n</html>\n"
-    )
+    title = data["title"] or f"Body map of {data['network']}"
+    return html_page(title, body_fragment(data, theme=theme, **settings), theme=theme)

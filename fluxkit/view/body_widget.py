@@ -1,17 +1,15 @@
 """The notebook widget of the body map: traits and one JavaScript module, all computing elsewhere."""
 
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from fluxkit.errors import suggest
-from fluxkit.files import written_whole
 from fluxkit.view.body_map import SETTINGS, body_page, body_script, body_style
+from fluxkit.view.drawn_widget import DrawnWidget
 
 
-class BodyMap(anywidget.AnyWidget):
+class BodyMap(DrawnWidget):
     """A body map in a notebook; build it with :func:`fluxkit.body_map`.
 
     Parameters
@@ -39,28 +37,13 @@ class BodyMap(anywidget.AnyWidget):
 
     _esm = body_script()
     _css = body_style()
-    data = traitlets.Dict().tag(sync=True)
+    _settings = tuple(SETTINGS)
+    _parts = frozenset({"organs", "ways", "pools", "nutrients", "flows", "legends", "tissues"})
+    _maker = "fluxkit.view.body_scene"
     nutrient = traitlets.Unicode(SETTINGS["nutrient"]).tag(sync=True)
     count = traitlets.Enum(["carbon", "molecules"], SETTINGS["count"]).tag(sync=True)
     threshold = traitlets.Float(SETTINGS["threshold"], min=0.0, max=1.0).tag(sync=True)
     organ = traitlets.Unicode(SETTINGS["organ"]).tag(sync=True)
-    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-
-    def __init__(self, **traits: Any) -> None:
-        for name in traits:
-            if not self.has_trait(name):
-                known = ("data", *SETTINGS, "theme")
-                raise TypeError(f"BodyMap has no setting {name!r}. {suggest(name, known)}")
-        super().__init__(**traits)
-
-    @traitlets.validate("data")
-    def _check_data(self, proposal: dict[str, Any]) -> dict[str, Any]:
-        lacking = {"organs", "ways", "pools", "nutrients", "flows", "legends", "tissues"} - set(proposal["value"])
-        if lacking:
-            raise traitlets.TraitError(
-                f"data lacks {', '.join(sorted(lacking))}; make it with fluxkit.view.body_scene."
-            )
-        return proposal["value"]
 
     @traitlets.validate("nutrient")
     def _check_nutrient(self, proposal: dict[str, Any]) -> str:
@@ -76,20 +59,5 @@ class BodyMap(anywidget.AnyWidget):
             raise traitlets.TraitError(f"the body map has no {what} {value!r}. {suggest(value, known)}")
         return value
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write the map as one page that opens without a network, showing what the widget shows.
-
-        Parameters
-        ----------
-        path : str or pathlib.Path
-            File to write; appears whole or not at all.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-        """
-        shown = {name: getattr(self, name) for name in SETTINGS}
-        with written_whole(path) as part:
-            part.write_text(body_page(self.data, theme=self.theme, **shown), encoding="utf-8")
-        return Path(path)
+    def _page(self) -> str:
+        return body_page(self.data, theme=self.theme, **self._shown())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
+from fluxkit.view.drawn_page import html_page, inert
 from fluxkit.view.layout import MapLayout
 from fluxkit.view.map_data import map_data, text_width
 
@@ -113,7 +114,7 @@ def map_fragment(data: dict[str, Any], *, theme: str = "auto", element_id: str =
         Identifier of the element, unique on the page.
     """
     script = SCRIPT.read_text(encoding="utf-8").replace("export default { render };", "")
-    payload = json.dumps({"data": data, "theme": theme, "selected": ""}, allow_nan=False).replace("</", "<\\/")
+    payload = inert({"data": data, "theme": theme, "selected": ""})
     name = escape(element_id, quote=True)
     return (
         f'<style id="{name}-style">\n{STYLE.read_text(encoding="utf-8")}</style>\n'
@@ -135,16 +136,8 @@ def map_page(data: dict[str, Any], *, theme: str = "auto") -> str:
     theme : {"auto", "light", "dark"}
         Colours.
     """
-    title = escape(data["title"] or f"Flux map of {data['network']}")
-    scheme = "light dark" if theme == "auto" else theme
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f'<meta name="color-scheme" content="{scheme}">\n<title>{title}</title>\n'
-        "<style>body { margin: 0; }</style>\n</head>\n"
-        f"<body>\n{map_fragment(data, theme=theme)}</body>\n</html>\n"
-    )
+    title = data["title"] or f"Flux map of {data['network']}"
+    return html_page(title, map_fragment(data, theme=theme), theme=theme)
 
 
 def map_svg(data: dict[str, Any], *, theme: str = "light") -> str:

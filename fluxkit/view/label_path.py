@@ -1,11 +1,10 @@
 """The label path: one call for a notebook widget, or a page, that plays where each atom of a tracer goes."""
 
-import json
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
+from fluxkit.view.drawn_page import drawing, html_page
 from fluxkit.view.label_path_data import label_path_data
 
 if TYPE_CHECKING:
@@ -80,21 +79,7 @@ def label_path_page(data: dict[str, Any], *, theme: str = "auto", **settings: An
     **settings
         What is shown at first: ``step``, ``choice``, ``speed``.
     """
-    title = escape(data["title"] or f"Path of {data['tracer']} in {data['network']}")
-    scheme = "light dark" if theme == "auto" else theme
-    script = SCRIPT.read_text(encoding="utf-8").partition("export default {")[0]
     state = {"data": data, "theme": theme, **SETTINGS, **settings}
-    payload = json.dumps(state, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f'<meta name="color-scheme" content="{scheme}">\n<title>{title}</title>\n'
-        f"<style>body {{ margin: 0; }}\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
-        '<body>\n<div id="fluxkit-path"></div>\n'
-        f'<script type="module">\n{script}\n'
-        f"const state = {payload};\n"
-        "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },\n"
-        "  on() {}, off() {}, save_changes() {} };\n"
-        'render({ model, el: document.getElementById("fluxkit-path") });\n</script>\n</body>\n</html>\n'
-    )
+    body = f'<div id="fluxkit-path"></div>\n{drawing(SCRIPT.read_text(encoding="utf-8"), state, "fluxkit-path")}'
+    title = data["title"] or f"Path of {data['tracer']} in {data['network']}"
+    return html_page(title, body, theme=theme, style=STYLE.read_text(encoding="utf-8"))

@@ -1,17 +1,14 @@
 """The notebook widget of the label path: traits and one JavaScript file, all computing elsewhere."""
 
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from fluxkit.errors import suggest
-from fluxkit.files import written_whole
+from fluxkit.view.drawn_widget import DrawnWidget
 from fluxkit.view.label_path import SCRIPT, SETTINGS, STYLE, label_path_page
 
 
-class LabelPath(anywidget.AnyWidget):
+class LabelPath(DrawnWidget):
     """A label path in a notebook; build it with :func:`fluxkit.label_path`.
 
     Parameters
@@ -37,26 +34,12 @@ class LabelPath(anywidget.AnyWidget):
 
     _esm = SCRIPT
     _css = STYLE
-    data = traitlets.Dict().tag(sync=True)
+    _settings = tuple(SETTINGS)
+    _parts = frozenset({"pools", "choices", "elements", "tracer"})
+    _maker = "fluxkit.view.label_path_data.label_path_data"
     step = traitlets.Int(SETTINGS["step"], min=0).tag(sync=True)
     choice = traitlets.Int(SETTINGS["choice"], min=0).tag(sync=True)
     speed = traitlets.Float(SETTINGS["speed"], min=0.25, max=8.0).tag(sync=True)
-    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-
-    def __init__(self, **traits: Any) -> None:
-        for name in traits:
-            if not self.has_trait(name):
-                raise TypeError(f"LabelPath has no setting {name!r}. {suggest(name, ('data', *SETTINGS, 'theme'))}")
-        super().__init__(**traits)
-
-    @traitlets.validate("data")
-    def _check_data(self, proposal: dict[str, Any]) -> dict[str, Any]:
-        lacking = {"pools", "choices", "elements", "tracer"} - set(proposal["value"])
-        if lacking:
-            raise traitlets.TraitError(
-                f"data lacks {', '.join(sorted(lacking))}; make it with fluxkit.view.label_path_data.label_path_data."
-            )
-        return proposal["value"]
 
     @traitlets.validate("choice")
     def _check_choice(self, proposal: dict[str, Any]) -> int:
@@ -66,20 +49,5 @@ class LabelPath(anywidget.AnyWidget):
             raise traitlets.TraitError(f"there is no choice {proposal['value']}. Known: {known}.")
         return proposal["value"]
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write the path as one page that opens without a network.
-
-        Parameters
-        ----------
-        path : str or pathlib.Path
-            File to write; appears whole or not at all.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-        """
-        shown = {name: getattr(self, name) for name in SETTINGS}
-        with written_whole(path) as part:
-            part.write_text(label_path_page(self.data, theme=self.theme, **shown), encoding="utf-8")
-        return Path(path)
+    def _page(self) -> str:
+        return label_path_page(self.data, theme=self.theme, **self._shown())

@@ -1,49 +1,25 @@
 """The widgets of the viewers: traits and one JavaScript module each, all computing elsewhere."""
 
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from fluxkit.errors import suggest
-from fluxkit.view.explore.viewer_page import module, style, write_page
+from fluxkit.view.drawn_widget import DrawnWidget
+from fluxkit.view.explore.viewer_page import module, style, viewer_page
 
 
-class _Viewer(anywidget.AnyWidget):
-    """What both viewers share: a scene, colours, and a page."""
+class _Viewer(DrawnWidget):
+    """What both viewers share: the name of their script, and refusals by name."""
 
     _script = ""
-    _shown: tuple[str, ...] = ()
-    data = traitlets.Dict().tag(sync=True)
-    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-
-    def __init__(self, **traits: Any) -> None:
-        for name in traits:
-            if not self.has_trait(name):
-                known = ("data", *self._shown, "theme")
-                raise TypeError(f"{type(self).__name__} has no setting {name!r}. {suggest(name, known)}")
-        super().__init__(**traits)
 
     def _known(self, name: str, keys: list[str], what: str) -> None:
         if name not in keys:
             raise traitlets.TraitError(f"the viewer has no {what} {name!r}. {suggest(name, keys)}")
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write the viewer as one page that opens without a network, showing what the widget shows.
-
-        Parameters
-        ----------
-        path : str or pathlib.Path
-            File to write; appears whole or not at all.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-        """
-        state = {name: getattr(self, name) for name in ("data", *self._shown, "theme")}
-        return write_page(path, self._script, self.data["title"], state)
+    def _page(self) -> str:
+        return viewer_page(self._script, self.data["title"], {"data": self.data, **self._shown(), "theme": self.theme})
 
 
 class MidViewer(_Viewer):
@@ -60,7 +36,7 @@ class MidViewer(_Viewer):
     """
 
     _script = "mid_viewer.js"
-    _shown = ("selected",)
+    _settings = ("selected",)
     _esm = module(_script)
     _css = style()
     selected = traitlets.Unicode("").tag(sync=True)
@@ -88,7 +64,7 @@ class PosteriorViewer(_Viewer):
     """
 
     _script = "posterior_viewer.js"
-    _shown = ("chosen", "pair")
+    _settings = ("chosen", "pair")
     _esm = module(_script)
     _css = style()
     chosen = traitlets.List(traitlets.Unicode()).tag(sync=True)

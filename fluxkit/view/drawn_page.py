@@ -1,0 +1,59 @@
+"""A drawing as a whole page that opens without a network: script, style and state in one file."""
+
+import json
+from html import escape
+from typing import Any
+
+
+def html_page(title: str, body: str, *, theme: str = "auto", style: str = "") -> str:
+    """Return a page that loads nothing from elsewhere.
+
+    Parameters
+    ----------
+    title : str
+        Title of the page, as plain text.
+    body : str
+        HTML of what it shows.
+    theme : {"auto", "light", "dark"}
+        Colours; ``auto`` follows the reader's system.
+    style : str
+        Rules beside those of the body itself.
+    """
+    scheme = "light dark" if theme == "auto" else theme
+    rules = f"\n{style}" if style else ""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f'<meta name="color-scheme" content="{scheme}">\n<title>{escape(title)}</title>\n'
+        f"<style>body {{ margin: 0; }}{rules}</style>\n</head>\n"
+        f"<body>\n{body}</body>\n</html>\n"
+    )
+
+
+def inert(state: Any) -> str:
+    """Return a value as JSON that cannot end the script element it stands in."""
+    return json.dumps(state, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+
+
+def drawing(module: str, state: dict[str, Any], element_id: str, render: str = "render") -> str:
+    """Return the script element that draws into an element of a page, as a widget does in a notebook.
+
+    Parameters
+    ----------
+    module : str
+        JavaScript module of the widget; what it exports is left out.
+    state : dict
+        The traits that the module reads.
+    element_id : str
+        Identifier of the element.
+    render : str
+        Function of the module that draws.
+    """
+    return (
+        f'<script type="module">\n{module.partition("export default {")[0]}\n'
+        f"const state = {inert(state)};\n"
+        "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },\n"
+        "  on() {}, off() {}, save_changes() {} };\n"
+        f"{render}({{ model, el: document.getElementById({json.dumps(element_id)}) }});\n</script>\n"
+    )
