@@ -34,20 +34,46 @@ def offline_page(
     str
         HTML.
     """
+    return page_frame(title, subtitle, findings, sections, _scripts(figures))
+
+
+def page_frame(
+    title: str,
+    subtitle: str,
+    findings: Sequence[str],
+    sections: Mapping[str, str],
+    scripts: str,
+    *,
+    style: str = "",
+    links: str = "",
+) -> str:
+    """Return what every report is put into: head, title, findings, links to the sections, and the sections.
+
+    Parameters
+    ----------
+    title, subtitle, findings, sections
+        As for :func:`offline_page`.
+    scripts : str
+        HTML of the scripts, which come last.
+    style : str
+        Rules beside those of every report.
+    links : str
+        HTML of further links, behind those to the sections.
+    """
     body = "".join(f'<section id="{anchor(k)}"><h2>{text(k)}</h2>\n{part}</section>\n' for k, part in sections.items())
-    links = "".join(f'<a href="#{anchor(name)}">{text(name)}</a>' for name in sections)
+    own = "".join(f'<a href="#{anchor(name)}">{text(name)}</a>' for name in sections)
     found = f'<div class="findings"><h2>Findings</h2>{listing(findings)}</div>\n' if findings else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
+        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}{style}</style>\n"
         "</head>\n<body>\n<main>\n"
         f'<header><h1>{unbroken(title)}</h1><p class="subtitle">{text(subtitle)}</p></header>\n'
-        f'{found}<nav aria-label="Sections">{links}</nav>\n{body}'
+        f'{found}<nav aria-label="Sections">{own}{links}</nav>\n{body}'
         f"<footer>Written by fluxkit {text(__version__)}. "
         "This page loads nothing from elsewhere.</footer>\n"
-        f"</main>\n{_scripts(figures)}</body>\n</html>\n"
+        f"</main>\n{scripts}</body>\n</html>\n"
     )
 
 

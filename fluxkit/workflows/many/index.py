@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fluxkit import __version__
 from fluxkit.files import written_whole
-from fluxkit.view.page import STYLE
-from fluxkit.view.report_parts import anchor, listing, pairs, table, text, unbroken
+from fluxkit.view.page import page_frame
+from fluxkit.view.report_parts import pairs, table, text, unbroken
 from fluxkit.workflows.many.manifest import FINISHED
 from fluxkit.workflows.many.tables import FLUXES, RUNS, SUMMARY, last_line, summary_lines
 
@@ -87,20 +86,15 @@ def index_page(records: Sequence[Mapping[str, Any]], kept: Sequence[str], out_di
     sections |= {"Runs": _runs(records), "How they were run": _methods(records)}
     notebook = records[0]["notebook"]["name"]
     title = f"{notebook.removesuffix('.ipynb')}: {_count(len(records), 'run')}"
-    body = "".join(f'<section id="{anchor(k)}"><h2>{text(k)}</h2>\n{part}</section>\n' for k, part in sections.items())
-    links = "".join(f'<a href="#{anchor(name)}">{text(name)}</a>' for name in sections)
     tables = "".join(f'<a href="{name}">{name}</a>' for name in (RUNS, FLUXES, SUMMARY) if (out_dir / name).is_file())
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{text(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}{_OWN_STYLE}</style>\n"
-        "</head>\n<body>\n<main>\n"
-        f'<header><h1>{unbroken(title)}</h1><p class="subtitle">{text(_when(records))}</p></header>\n'
-        f'<div class="findings"><h2>Findings</h2>{listing(_findings(records, failed, kept))}</div>\n'
-        f'<nav aria-label="Sections">{links}{tables}</nav>\n{body}'
-        f"<footer>Written by fluxkit {text(__version__)}. This page loads nothing from elsewhere.</footer>\n"
-        f"</main>\n<script>\n{_SCRIPT}</script>\n</body>\n</html>\n"
+    return page_frame(
+        title,
+        _when(records),
+        _findings(records, failed, kept),
+        sections,
+        f"<script>\n{_SCRIPT}</script>\n",
+        style=_OWN_STYLE,
+        links=tables,
     )
 
 
