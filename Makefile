@@ -12,7 +12,7 @@ NOTEBOOKS := $(filter-out notebooks/whole_body.ipynb,$(wildcard notebooks/*.ipyn
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
-.PHONY: help env demo test test-slow lab model benchmark lint docs clean
+.PHONY: help env demo test test-slow lab app model benchmark lint docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -39,6 +39,9 @@ test-slow: $(STAMP)  ## run the slow tests
 
 lab: $(STAMP)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir . notebooks
+
+app: $(STAMP)  ## open the teaching app in Voila
+	@$(BIN)/voila notebooks/teaching_app.ipynb
 
 model: $(STAMP)  ## train the shipped model of the ccm network again, or go on where that was interrupted
 	@OMP_NUM_THREADS=1 $(BIN)/python -m fluxkit train --network ccm --resume --out fluxkit/learning/models/ccm

@@ -119,14 +119,15 @@ class FluxExplorer(ipywidgets.VBox):
     ) -> None:
         self.space, self.start, self.state, self._anchor = space, start, start, start
         self.milliseconds = 0.0
-        self._ready = ready_simulator(space.network, start, tracers, fragments)
+        self._fragments = fragments
+        self.ready = ready_simulator(space.network, start, tracers, fragments)
         self._map_parts = live_map(space.network, start)
-        self._start_mids = self._mids = predicted_mids(self._ready, start)
-        values = bar_values(self._ready, self._mids)
+        self._start_mids = self._mids = predicted_mids(self.ready, start)
+        values = bar_values(self.ready, self._mids)
         self.controls = FluxControls(options=flux_options(space), theme=theme)
         self.map = FluxMap(data=self._map_parts.data, theme=theme)
         self.bars = LabelingBars(
-            panels=bar_panels(self._ready), experiments=list(self._ready.experiments), start=values, now=values,
+            panels=bar_panels(self.ready), experiments=list(self.ready.experiments), start=values, now=values,
             theme=theme,
         )  # fmt: skip
         self.map.layout.flex, self.bars.layout.flex = "3 1 min(100%, 560px)", "2 1 min(100%, 380px)"
@@ -177,6 +178,26 @@ class FluxExplorer(ipywidgets.VBox):
         self.controls.value = value
         return self.state
 
+    def infuse(self, tracers: str | Mapping[str, str]) -> None:
+        """Give other tracers; the fluxes stay where they are.
+
+        Parameters
+        ----------
+        tracers : str or mapping of str to str
+            Tracers of one experiment, or of several by name.
+
+        Raises
+        ------
+        TracerError, LabelingError
+            A tracer cannot be understood.
+        """
+        self.ready = ready_simulator(self.space.network, self.start, tracers, self._fragments)
+        self._start_mids = predicted_mids(self.ready, self.start)
+        with self.bars.hold_sync():
+            self.bars.panels, self.bars.experiments = bar_panels(self.ready), list(self.ready.experiments)
+            self.bars.start = bar_values(self.ready, self._start_mids)
+            self._show(self.controls.value)
+
     def _chosen(self) -> tuple[str, str]:
         kind, _, reaction = self.controls.key.partition(" ")
         return reaction, kind
@@ -220,8 +241,8 @@ class FluxExplorer(ipywidgets.VBox):
 
     def _show(self, value: float) -> None:
         reaction, kind = self._chosen()
-        self._mids = predicted_mids(self._ready, self.state)
-        self.bars.now = bar_values(self._ready, self._mids)
+        self._mids = predicted_mids(self.ready, self.state)
+        self.bars.now = bar_values(self.ready, self._mids)
         self.map.data = redrawn(self._map_parts, self.state)
         self.controls.frame = {
             "key": self.controls.key,
@@ -229,5 +250,5 @@ class FluxExplorer(ipywidgets.VBox):
             "start": flux_value(self.start, reaction, kind),
             **slider_scale(*self._range, kind),
             "unit": self.space.network.flux_unit,
-            "changes": largest_changes(self._ready, self._start_mids, self._mids),
+            "changes": largest_changes(self.ready, self._start_mids, self._mids),
         }

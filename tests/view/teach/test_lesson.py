@@ -1,0 +1,64 @@
+"""The parts of a lesson show one tracer and one cell."""
+
+import numpy as np
+import pytest
+
+import fluxkit
+from fluxkit.errors import NetworkError, UnknownNameError
+from fluxkit.view.teach import Lesson, grows_most
+from fluxkit.view.teach.experiment import told
+
+
+@pytest.fixture(scope="module")
+def network():
+    return fluxkit.load_network("ccm")
+
+
+@pytest.fixture
+def lesson(network):
+    return Lesson(network, fragments=["lactate", "citrate"], cell=33, seconds=1.0)
+
+
+def test_another_tracer_reaches_path_bars_and_question(lesson, network):
+    tracer = "Glc_x: 100% [U-13C6]"
+    lesson.explorer.move("G6PDH", 30.0)
+    lesson.tracer.value = tracer
+    assert lesson.path.data["tracer"] == tracer
+    assert lesson.explorer.controls.value == 30.0  # the flux stays where the reader put it
+    exact = fluxkit.simulate(network, lesson.explorer.state, tracer, fragments=["lactate", "citrate"])["mid"].values
+    np.testing.assert_allclose(lesson.explorer.labeling, exact, atol=1e-9)
+    shown = [value for fragment in lesson.explorer.bars.now[0] for value in fragment]
+    np.testing.assert_allclose(shown, exact.ravel(), atol=1e-5)
+    answer = grows_most(lesson.explorer.space, lesson.cell, lesson.explorer.ready, "G6PDH", "lactate")
+    assert lesson.grows.options[lesson.grows.right] == answer == "M+0"
+
+
+def test_what_is_measured_is_the_cell_as_it_was_moved(lesson):
+    lesson.explorer.move("G6PDH", 40.0)
+    heard = []
+    lesson.experiment.on_estimate(heard.append)
+    lesson.experiment.noise.value = 0.002
+    lesson.experiment.button.click()
+    (estimate,) = heard
+    row = estimate.intervals.query("reaction == 'G6PDH' and kind == 'net'").iloc[0]
+    assert row.lower - 3 < 40 < row.upper + 3
+    assert "G6PDH of the cell is 40.0" in lesson.experiment.said.value
+    assert told(estimate, lesson.explorer.state, "G6PDH") in lesson.experiment.said.value
+    assert not lesson.experiment.button.disabled
+    assert "net G6PDH" in lesson.experiment.viewer.chosen
+    answer = lesson.unknown.options[lesson.unknown.right]
+    share = estimate.information
+    assert share[(answer, "net")] == min(share[(name, "net")] for name in lesson.unknown.options)
+    lesson.experiment.second.value = "Gln_x: 100% [U-13C5]"
+    lesson.experiment.measure()
+    assert lesson.experiment.viewer.data["names"] == [
+        "1: Glc_x: 100% [1,2-13C2]",
+        "2: Glc_x: 100% [1,2-13C2] and Gln_x: 100% [U-13C5]",
+    ]
+
+
+def test_what_a_lesson_cannot_be_about_is_refused(network):
+    with pytest.raises(UnknownNameError, match="'ccm' has no reaction 'G6PHD'. Did you mean 'G6PDH'"):
+        Lesson(network, reaction="G6PHD")
+    with pytest.raises(NetworkError, match="network 'mine' has no standard tracers"):
+        Lesson(network.with_changes(name="mine", standard_tracers={}))
