@@ -9,7 +9,15 @@ if TYPE_CHECKING:
     from fluxkit.inference import fit_fluxes, quantify
     from fluxkit.labeling import read_labeling, simulate, with_rates
     from fluxkit.networks import BodyPlan, Circulation, Tissue, compose_body, list_networks, load_network, read_network
-    from fluxkit.view import body_map, flux_explorer, flux_map, label_path, mid_viewer, posterior_viewer
+    from fluxkit.view import (
+        body_map,
+        flux_explorer,
+        flux_map,
+        label_path,
+        mid_viewer,
+        posterior_viewer,
+        tracer_designer,
+    )
     from fluxkit.workflows import run_notebook, train
     from fluxkit.workflows.many import run_notebooks
 
@@ -37,6 +45,7 @@ __all__ = [
     "flux_explorer",
     "mid_viewer",
     "posterior_viewer",
+    "tracer_designer",
     "run_notebook",
     "run_notebooks",
 ]
@@ -63,6 +72,7 @@ _FOLDER_OF = {
     "flux_explorer": "fluxkit.view",
     "mid_viewer": "fluxkit.view",
     "posterior_viewer": "fluxkit.view",
+    "tracer_designer": "fluxkit.view",
     "run_notebook": "fluxkit.workflows",
     "run_notebooks": "fluxkit.workflows.many",
 }

@@ -48,10 +48,30 @@ def experiment_information(
     FluxError
         A flux is negative or not finite.
     """
-    values, slopes = mids_with_jacobian(states, readings, inputs)
-    slopes /= noise.sd(values)[:, None, :]
+    return fisher_information(*mids_with_jacobian(states, readings, inputs), readings, noise, sets)
+
+
+def fisher_information(
+    values: np.ndarray,
+    slopes: np.ndarray,
+    readings: Readings,
+    noise: NoiseModel,
+    sets: Sequence[Sequence[str] | None] = (None,),
+) -> np.ndarray:
+    """Return the Fisher information of predicted MIDs, shape ``(set, state, coordinate, coordinate)``.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Predicted MIDs, shape ``(state, value)``.
+    slopes : numpy.ndarray
+        Their derivatives, shape ``(state, coordinate, value)``.
+    readings, noise, sets
+        As for :func:`experiment_information`.
+    """
+    slopes = slopes / noise.sd(values)[:, None, :]
     every = np.arange(values.shape[1])
-    result = np.empty((len(sets), len(states), states.size, states.size))
+    result = np.empty((len(sets), *slopes.shape[:2], slopes.shape[1]))
     for s, names in enumerate(sets):
         chosen = [every] if names is None else [readings.columns[each] for each in names if each in readings.columns]
         part = slopes[:, :, np.concatenate(chosen)] if chosen else slopes[:, :, :0]

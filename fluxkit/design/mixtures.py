@@ -92,16 +92,37 @@ def optimise_mixture(
     TracerError
         A tracer is not a single label, comes twice, or the criterion or number of experiments is not known.
     """
-    if criterion not in CRITERIA:
-        raise TracerError(f"mixtures cannot be optimised for {criterion!r}; write one of {', '.join(CRITERIA)}.")
-    if isinstance(parallel, bool) or int(parallel) != parallel or not 1 <= parallel <= 3:
-        raise TracerError(f"parallel = {parallel!r}: the number of experiments; give 1, 2 or 3.")
+    _check(criterion, parallel)
     labels = _labels(network, tracers)
     joint = parse_tracers(_text(network, labels, np.full(len(labels), 1 / (len(labels) + 1))), network)
     question = make_question(
         network, [joint], fluxes_of_interest, None if measurements is None else {"chosen": measurements},
         draws=draws, seed=seed, prior=prior, states=states, noise=noise, purity=purity,
     )  # fmt: skip
+    return best_mixture(question, tracers, parallel=parallel, criterion=criterion)
+
+
+def best_mixture(
+    question: Question, tracers: Sequence[str], *, parallel: int = 1, criterion: str = "information_gain"
+) -> MixtureDesign:
+    """Find the best fractions for a question that is compiled already.
+
+    Parameters
+    ----------
+    question : Question
+        With one set of measurements, and a reader for the elements that the tracers label together.
+    tracers, parallel, criterion
+        As for :func:`fluxkit.design.optimise_mixture`.
+
+    Raises
+    ------
+    TracerError
+        A tracer is not a single label, comes twice, or the criterion or number of experiments is not known.
+    """
+    _check(criterion, parallel)
+    network = question.network
+    labels = _labels(network, tracers)
+    joint = parse_tracers(_text(network, labels, np.full(len(labels), 1 / (len(labels) + 1))), network)
     objective = _Objective(question, joint, labels, criterion)
     best = _search(objective, labels, int(parallel))
     rows = best.reshape(int(parallel), -1)
@@ -117,6 +138,13 @@ def optimise_mixture(
         pure={name: sign * objective(vertices[i]) for i, name in enumerate(tracers)},
         widths={each.text: float(w) for each, w in zip(question.targets, widths, strict=True)},
     )
+
+
+def _check(criterion: str, parallel: int) -> None:
+    if criterion not in CRITERIA:
+        raise TracerError(f"mixtures cannot be optimised for {criterion!r}; write one of {', '.join(CRITERIA)}.")
+    if isinstance(parallel, bool) or int(parallel) != parallel or not 1 <= parallel <= 3:
+        raise TracerError(f"parallel = {parallel!r}: the number of experiments; give 1, 2 or 3.")
 
 
 Label = tuple[str, frozenset]

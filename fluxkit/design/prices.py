@@ -67,6 +67,23 @@ class PriceTable:
         runs = {platform for _, platform in rows if platform}
         return sum(price for price, _ in rows) + sum(self.platforms[each] for each in sorted(runs))
 
+    def label_prices(self, network: Network) -> dict[tuple, float]:
+        """Return the price of each label that a network can take, by input pool and atoms.
+
+        Parameters
+        ----------
+        network : Network
+            Network that knows what the common names of the table mean.
+        """
+        known: dict[tuple, float] = {}
+        for text, price in self.tracers.items():
+            try:
+                parsed = parse_tracers(text, network)
+            except TracerError:  # a table for many networks names tracers that this one cannot take
+                continue
+            known |= {(pool, atoms): price for pool, mixture in parsed.pools.items() for _, atoms in mixture}
+        return known
+
     def tracer_costs(self, network: Network, experiments: Iterable[Tracers]) -> list[float]:
         """Return the price of the tracers of each experiment; NaN where one has no price.
 
@@ -77,13 +94,7 @@ class PriceTable:
         experiments : iterable of Tracers
             The experiments. Molecules without label cost nothing.
         """
-        known: dict[tuple, float] = {}
-        for text, price in self.tracers.items():
-            try:
-                parsed = parse_tracers(text, network)
-            except TracerError:  # a table for many networks names tracers that this one cannot take
-                continue
-            known |= {(pool, atoms): price for pool, mixture in parsed.pools.items() for _, atoms in mixture}
+        known = self.label_prices(network)
         return [
             sum(
                 fraction * known.get((pool, atoms), math.nan)

@@ -4,7 +4,7 @@ from fluxkit.view.body_data import organ_exchange
 from fluxkit.view.body_map import body_fragment, body_map, body_page
 from fluxkit.view.body_scene import body_scene
 from fluxkit.view.escher import read_escher, write_escher
-from fluxkit.view.explore import flux_explorer, mid_viewer, posterior_viewer
+from fluxkit.view.explore import flux_explorer, mid_viewer, posterior_viewer, tracer_designer
 from fluxkit.view.flux_figures import comparison_figure, interval_figure, marginal_figure
 from fluxkit.view.flux_map import flux_map, map_fragment, map_page
 from fluxkit.view.flux_numbers import FluxNumbers, flux_numbers
@@ -33,6 +33,7 @@ __all__ = [
     "flux_explorer",
     "mid_viewer",
     "posterior_viewer",
+    "tracer_designer",
     "comparison_figure",
     "interval_figure",
     "marginal_figure",

@@ -1,0 +1,98 @@
+// What a mix is expected to tell and to show: intervals of fluxes beside their prior, and predicted MIDs.
+const BASE = 62;
+
+function amount(row, half) {
+  if (row.units === "decades") return `×/÷ ${flux(10 ** half)}`;
+  return `± ${flux(half)}`;
+}
+
+function drawIntervals(parent, answer, kept) {
+  parent.replaceChildren();
+  for (const row of answer.intervals) {
+    const part = (half) => 100 * Math.min(1, half / row.prior), share = part(row.half);
+    const item = make("div", { class: "td-interval", "data-flux": row.flux, "data-half": row.half, "data-prior": row.prior, role: "img",
+      "aria-label": `${row.flux}: ${amount(row, row.half)}, before the experiment ${amount(row, row.prior)}${kept && kept.halves[row.flux] !== undefined ? `, kept design ${amount(row, kept.halves[row.flux])}` : ""}` }, parent);
+    make("span", { class: "td-flux" }, item, row.flux);
+    const track = make("span", { class: "td-track" }, item);
+    const put = (className, width) => {
+      const node = make("span", { class: className }, track);
+      node.style.left = `${50 - width / 2}%`;
+      node.style.width = `${width}%`;
+    };
+    put("td-prior", 100);
+    put("td-most", part(row.high));
+    put("td-half", share);
+    if (kept && kept.halves[row.flux] !== undefined) put("td-kept", part(kept.halves[row.flux]));
+    make("span", { class: "td-middle" }, track);
+    const words = make("span", { class: "td-numbers" }, item);
+    make("strong", {}, words, amount(row, row.half));
+    make("span", { class: "fx-muted" }, words, ` of ${amount(row, row.prior)}`);
+  }
+}
+
+function drawPanels(parent, answer) {
+  const held = new Map([...parent.children].map((node) => [node.dataset.shape, node]));
+  const cells = answer.panels.map((panel) => {
+    const n = panel.names.length, wide = 12 * n + 8, id = `${panel.fragment} ${n}`;
+    let cell = held.get(id);
+    if (!cell) {
+      cell = make("figure", { class: "fx-panel", "data-fragment": panel.fragment, "data-shape": id });
+      make("figcaption", { title: panel.fragment }, cell, panel.fragment);
+      const plot = shape("svg", { viewBox: `0 0 ${wide} ${BASE + 14}`, role: "img", preserveAspectRatio: "xMinYMid meet" }, cell);
+      shape("line", { x1: 2, x2: wide - 2, y1: BASE + 0.5, y2: BASE + 0.5, class: "fx-axis" }, plot);
+      panel.names.forEach((_, i) => {
+        shape("rect", { x: 5 + 12 * i, width: 9, class: "fx-bar" }, plot);
+        shape("path", { class: "td-range" }, plot);
+      });
+      ticks(panel.names, (i) => 9.5 + 12 * i, BASE + 11, plot, n > 10 ? 5 : 10);
+    }
+    const plot = cell.querySelector("svg"), y = (value) => BASE * (1 - value);
+    plot.querySelectorAll(".fx-bar").forEach((bar, i) => {
+      bar.setAttribute("y", y(panel.mean[i]));
+      bar.setAttribute("height", BASE * panel.mean[i]);
+      bar.dataset.value = panel.mean[i];
+    });
+    plot.querySelectorAll(".td-range").forEach((line, i) => {
+      const [low, high, x] = [y(panel.low[i]), y(panel.high[i]), 9.5 + 12 * i];
+      line.setAttribute("d", low - high < 0.5 ? "" : `M${x - 2.5},${low}h5M${x},${low}V${high}M${x - 2.5},${high}h5`);
+    });
+    const words = panel.mean.map((value, i) => `${panel.names[i]} ${value.toFixed(3)}, from ${panel.low[i].toFixed(3)} to ${panel.high[i].toFixed(3)}`);
+    plot.setAttribute("aria-label", `${panel.fragment}: ${words.join("; ")}`);
+    return cell;
+  });
+  parent.replaceChildren(...cells);
+}
+
+function costText(cost) {
+  const number = (value) => (value === null ? "unknown" : `${Math.round(value)} ${cost.unit}`);
+  if (cost.missing.length) {
+    return `Tracers: no price for ${cost.missing.join(", ")}; add it to the table of prices. Measuring ${number(cost.measuring)}.`;
+  }
+  const whole = cost.measuring === null ? null : cost.tracers + cost.measuring;
+  return `Cost ${number(whole)}: tracers ${number(cost.tracers)}, measuring ${number(cost.measuring)}.`;
+}
+
+// A list of names to check, with a search, folded away until it is needed.
+function chooser(parent, title, onChoose) {
+  const fold = make("details", { class: "td-fold" }, parent);
+  const head = make("summary", {}, fold);
+  const search = labeled(fold, "Search", make("input", { type: "search", class: "fx-search", size: 14 }));
+  let names = [], chosen = [];
+  const list = listBox(fold, { label: `${title}; Space chooses`, many: true, fill: (node, item) => {
+    make("span", { class: "fx-tickbox", "aria-hidden": "true" }, node);
+    make("span", { class: "fx-words" }, node, item.key);
+  }, onChoose: (keys) => { chosen = names.filter((each) => keys.includes(each)); say(); onChoose(chosen); } });
+  const say = () => { head.textContent = `${title} (${chosen.length} of ${names.length})`; };
+  const fill = () => list.show(names.filter((each) => matches(search.value, each)).map((key) => ({ key })), chosen);
+  search.addEventListener("input", fill);
+  return {
+    show(all, some) {
+      const same = all.join("\n") === names.join("\n") && some.join("\n") === chosen.join("\n");
+      if (same && head.textContent) return;
+      names = all;
+      chosen = some;
+      say();
+      fill();
+    },
+  };
+}
