@@ -21,7 +21,7 @@ ORDER = [
     "view",
     "workflows",
 ]
-FREE = {"cache", "errors", "files", "__version__"}
+FREE = {"cache", "errors", "files", "versions", "__version__"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

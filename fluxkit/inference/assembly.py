@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +19,7 @@ from fluxkit.inference.verdict.fit_tests import fit_tests
 from fluxkit.inference.verdict.misfit import misfit
 from fluxkit.inference.verdict.posterior_predictive import predictive_p_value
 from fluxkit.inference.verdict.trust import judge
+from fluxkit.versions import versions
 
 _KEPT_DRAWS = 250  # per chain, in the result
 _PRIOR_DRAWS = 4000
@@ -33,6 +35,7 @@ def assemble(
     extra: dict[str, float],
     remarks: tuple[str, ...] = (),
     *,
+    method: dict[str, Any],
     most_probable: bool = True,
 ) -> FluxEstimate:
     """Turn points into fluxes, fit statistics and a verdict.
@@ -55,6 +58,8 @@ def assemble(
         Further diagnostics.
     remarks : tuple of str
         What the verdict should say beside.
+    method : dict
+        What was done with which settings; what every estimate has is added.
     most_probable : bool
         Whether the best point is the most probable one; else it has the least squares, of which only the whole fit
         is tested.
@@ -97,9 +102,24 @@ def assemble(
         diagnostics["largest_rate_residual"] = float(np.abs(missed).max())
     verdict = judge(ssr, freedom, p_value, diagnostics, fit, int(labeling.attrs.get("replicates", 1)), tests)
     verdict = replace(verdict, remarks=(*verdict.remarks, *remarks))
+    method = method | _counts(density) | {"versions": versions()}
     return FluxEstimate(
-        network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict
+        network, name, labeling, posterior, prior, best, fit, ssr, freedom, p_value, diagnostics, verdict, method
     )
+
+
+def _counts(density: FluxDensity) -> dict[str, Any]:
+    """Count what was fitted and by what."""
+    weights = len(density.measurement.weight_names)
+    net = len(density.space.free)
+    return {
+        "parameters": {"net": net, "exchange": density.size - net - weights, "weights": weights},
+        "data": {
+            "values": len(density.known),
+            "censored": int(np.count_nonzero(density.censored)),
+            "rates": density.rates.size if density.rates is not None else 0,
+        },
+    }
 
 
 @lru_cache(maxsize=8)

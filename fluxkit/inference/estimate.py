@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,9 @@ class FluxEstimate:
         Sampler and start diagnostics.
     verdict : Verdict
         Trusted, or not and why.
+    method : dict
+        How it was found, as plain values for the record: what was done, seed, settings, parameters, starts, model and
+        versions.
     """
 
     network: Network
@@ -90,6 +94,7 @@ class FluxEstimate:
     p_value: float
     diagnostics: dict[str, float]
     verdict: Verdict
+    method: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -237,6 +242,7 @@ class FluxEstimate:
             "trusted": self.verdict.trusted,
             "reasons": list(self.verdict.reasons),
             "remarks": list(self.verdict.remarks),
+            "method": self.method,
         }
         groups = {name: getattr(self, name) for name in _GROUPS}
         tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
@@ -285,6 +291,7 @@ def load_estimate(path: str | Path, network: Network) -> FluxEstimate:
         p_value=record["p_value"],
         diagnostics=record["diagnostics"],
         verdict=Verdict(record["trusted"], tuple(record["reasons"]), tuple(record.get("remarks", ()))),
+        method=record.get("method", {}),
         **groups,
     )
 
@@ -305,22 +312,21 @@ def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Pat
     path : str or pathlib.Path
         Usually ``fluxes.csv``; appears whole or not at all.
     """
-    columns = [
-        "sample",
-        "reaction",
-        "kind",
-        "best",
-        "median",
-        "lower",
-        "upper",
-        "information",
-        "determined",
-        "unit",
-    ]
-    table = pd.concat([each.intervals.assign(sample=name) for name, each in estimates.items()])[columns]
     with written_whole(path) as part:
-        table.to_csv(part, index=False, float_format="%.6g")
+        flux_table(estimates).to_csv(part, index=False, float_format="%.6g")
     return Path(path)
+
+
+def flux_table(estimates: Mapping[str, FluxEstimate]) -> pd.DataFrame:
+    """Return the table of :func:`write_fluxes`.
+
+    Parameters
+    ----------
+    estimates : mapping of str to FluxEstimate
+        By sample.
+    """
+    columns = ["sample", "reaction", "kind", "best", "median", "lower", "upper", "information", "determined", "unit"]
+    return pd.concat([each.intervals.assign(sample=name) for name, each in estimates.items()]).reindex(columns=columns)
 
 
 def _evaluate(fluxes: xr.Dataset, network: Network, expression: str) -> xr.DataArray:

@@ -193,6 +193,7 @@ def _fit_one(
         True,
     )
     extra = {"monte_carlo": float(monte_carlo), "ess_min": np.inf}
-    estimate = assemble(density, labeling, name, refined, chains, rng, extra, most_probable=False)
+    method = {"kind": "least squares", "seed": seed, "starts": {"prior": starts}, "refits": monte_carlo}
+    estimate = assemble(density, labeling, name, refined, chains, rng, extra, method=method, most_probable=False)
     kept = {key: value for key, value in estimate.diagnostics.items() if key not in _OF_CHAINS}
     return replace(estimate, diagnostics=kept)

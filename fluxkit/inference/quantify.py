@@ -1,14 +1,17 @@
 """The main job: from measured labeling to a posterior over fluxes, with a verdict.
 
 Learned start, exact refinement, exact sampling: a posterior network proposes where to look, Gauss-Newton steps on the
-exact simulation find the most probable fluxes, and many chains sample the exact posterior from there. The network never
-decides the answer, so without one the answer is the same, only later. A doubtful first answer is sought again from more
-starts without the network, and chains that disagree go on; the verdict says so.
+exact simulation find the most probable fluxes, and many chains sample the exact posterior (Theorell et al. 2017,
+doi:10.1002/bit.26379) from there. The network never decides the answer, so without one the answer is the same, only
+later. A doubtful first answer is sought again from more starts without the network, and chains that disagree go on; the
+verdict says so.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -143,7 +146,26 @@ def _quantify_one(
     if model is not None and best.drawn is not None:
         distance, found = compare_with_training(labeling, network, model.card, best.drawn, chains.draws)
         extra["network_distance"], remarks = distance, remarks + found
-    return assemble(density, labeling, name, refined, chains, rng, extra, tuple(remarks))
+    method = _record(best, chains, model, settings, seed)
+    return assemble(density, labeling, name, refined, chains, rng, extra, tuple(remarks), method=method)
+
+
+def _record(
+    best: "BestFit", chains: Chains, model: FluxModel | None, settings: QuantifySettings, seed: int
+) -> dict[str, Any]:
+    """Say what was done, in plain values."""
+    used = None
+    if model is not None:
+        used = {name: model.card[name] for name in ("network", "fluxkit", "sha256") if name in model.card}
+        used["steps"] = model.card.get("training", {}).get("steps_run")
+    return {
+        "kind": "posterior",
+        "seed": seed,
+        "settings": json.loads(json.dumps(asdict(settings))),  # as it will be read back
+        "starts": {"learned": best.learned, "prior": settings.starts - best.learned, "added": best.added},
+        "chains": {"number": chains.draws.shape[0], "draws": chains.draws.shape[1]},
+        "model": used,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +182,15 @@ class BestFit:
         Its draws, shape ``(draw, parameter)``.
     remarks : tuple of str
         What was done beside because a first fit was doubtful.
+    added : int
+        How many starts from the prior that took.
     """
 
     refined: Refined
     learned: int
     drawn: np.ndarray | None
     remarks: tuple[str, ...]
+    added: int = 0
 
 
 def find_best(
@@ -199,11 +224,11 @@ def find_best(
         drawn = learned_points(density, labeling, model, settings, rng)
         starts, learned = with_learned(density, starts, drawn)
     tell("refinement", 0.05)
-    refined, remarks = search(density, starts), []
+    refined, remarks, added = search(density, starts), [], 0
     if settings.fallbacks:
         tell("more starts", 0.1)
-        refined, remarks = search_wider(density, labeling, refined, drawn, settings, rng)
-    return BestFit(refined, learned, drawn, tuple(remarks))
+        refined, remarks, added = search_wider(density, labeling, refined, drawn, settings, rng)
+    return BestFit(refined, learned, drawn, tuple(remarks), added)
 
 
 def sample_posterior(

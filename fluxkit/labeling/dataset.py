@@ -41,6 +41,7 @@ def labeling_dataset(
     mid_sd: np.ndarray | None = None,
     mid_limit: np.ndarray | None = None,
     intensity: np.ndarray | None = None,
+    masked: np.ndarray | None = None,
     samples: Mapping[str, Sequence[Any]] | None = None,
     purity: float = 1.0,
     natural_abundance: str = "",
@@ -74,6 +75,8 @@ def labeling_dataset(
         Detection limit of a censored zero, NaN elsewhere; shape of ``mid``.
     intensity : ndarray, optional
         Ion intensities in counts, shape of ``mid``.
+    masked : ndarray of bool, optional
+        What was left out on purpose, shape of ``mid``; for the record.
     samples : mapping, optional
         ``sample`` (or ``draw``), ``condition``, ``replicate``, ``tissue``, ``animal``: one value per sample.
     purity : float
@@ -106,6 +109,8 @@ def labeling_dataset(
     dims = tuple(dims)
     given = {"mid": mid, "mid_sd": mid_sd, "mid_limit": mid_limit, "intensity": intensity}
     variables = {name: (dims, np.asarray(value, dtype=float)) for name, value in given.items() if value is not None}
+    if masked is not None:
+        variables["masked"] = (dims, np.asarray(masked, dtype=bool))
     coords: dict[str, Any] = {
         "fragment": ("isotopologue", np.asarray(fragments, dtype=object)),
         "mass_shift": ("isotopologue", np.asarray(mass_shifts, dtype=int)),
@@ -190,7 +195,7 @@ def _check_form(labeling: xr.Dataset) -> None:
     ]
     if missing:
         raise LabelingError(f"a labeling dataset needs the attribute {missing[0]!r}; build it with labeling_dataset.")
-    for name in ("mid_sd", "mid_limit", "intensity"):
+    for name in ("mid_sd", "mid_limit", "intensity", "masked"):
         if name in labeling and set(labeling[name].dims) != set(labeling["mid"].dims):
             raise LabelingError(
                 f"{name!r} has dimensions {labeling[name].dims}, 'mid' has {labeling['mid'].dims}; make them equal."
@@ -318,7 +323,7 @@ def _place(mid: xr.DataArray, index: np.ndarray) -> str:
 
 
 def to_table(labeling: xr.Dataset) -> pd.DataFrame:
-    """Return a labeling dataset as a tidy table, one row per measured value.
+    """Return a labeling dataset as a tidy table, one row per measured or masked value.
 
     Parameters
     ----------
@@ -328,12 +333,12 @@ def to_table(labeling: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``sample`` or ``draw`` and what is known about it, ``experiment``, ``tracer``, ``fragment``,
-        ``formula``, ``mass_shift``, ``isotopes`` (where a fragment tells them apart), ``fraction``, ``sd``;
-        :func:`fluxkit.read_labeling` reads it back.
-        Intensities, detection limits and ``attrs`` do not fit into such a table: save those as
-        netCDF.
+        ``formula``, ``mass_shift``, ``isotopes`` (where a fragment tells them apart), ``fraction``, ``sd``,
+        ``detection_limit`` (where a zero is censored) and ``masked`` (where something is: ``"yes"``, and an empty
+        fraction); :func:`fluxkit.read_labeling` reads it back.
+        Intensities and ``attrs`` do not fit into such a table: save those as netCDF.
     """
-    names = {"mid": "fraction", "mid_sd": "sd"}
+    names = {"mid": "fraction", "mid_sd": "sd", "mid_limit": "detection_limit", "masked": "masked"}
     kept = labeling[[each for each in names if each in labeling]].rename(
         {k: v for k, v in names.items() if k in labeling}
     )
@@ -349,4 +354,11 @@ def to_table(labeling: xr.Dataset) -> pd.DataFrame:
         frame["formula"] = frame["fragment"].map(formulas)
         columns.append("formula")
     columns += ["mass_shift", *(each for each in ("isotopes", "fraction", "sd") if each in frame)]
-    return frame.loc[frame["fraction"].notna(), columns].reset_index(drop=True)
+    listed = frame["fraction"].notna()
+    if "detection_limit" in frame and np.isfinite(frame["detection_limit"].to_numpy()).any():
+        columns.append("detection_limit")
+    if "masked" in frame and bool(frame["masked"].to_numpy().any()):
+        listed |= frame["masked"]
+        frame["masked"] = np.where(frame["masked"], "yes", "no")
+        columns.append("masked")
+    return frame.loc[listed, columns].reset_index(drop=True)

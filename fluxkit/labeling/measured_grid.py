@@ -121,8 +121,8 @@ class MeasuredGrid:
         Returns
         -------
         dict of str to ndarray
-            ``mid``, ``mid_sd``, and from intensities ``mid_limit`` and ``intensity``; shape
-            ``(sample, experiment, isotopologue)``.
+            ``mid``, ``mid_sd``, from intensities or stated limits ``mid_limit``, from intensities ``intensity``,
+            and ``masked`` where something is; shape ``(sample, experiment, isotopologue)``.
 
         Raises
         ------
@@ -156,9 +156,22 @@ class MeasuredGrid:
             sd = np.where(np.isfinite(stated), stated / np.where(total > 0, total, 1.0), noise.sd(mid, ions))
         arrays = {"mid": mid, "mid_sd": np.where(np.isfinite(mid), sd, np.nan)}
         if ions is not None:
-            arrays["mid_limit"] = np.where(mid == 0, noise.limit(ions), np.nan)
             arrays["intensity"] = raw
+        limit = self._limits(mid, total, None if ions is None else noise.limit(ions))
+        if limit is not None:
+            arrays["mid_limit"] = limit
+        if left_out is not None and any(left_out):
+            arrays["masked"] = self._fill([float(each) for each in left_out]) == 1
         return arrays
+
+    def _limits(self, mid: np.ndarray, total: np.ndarray, of_ions: np.ndarray | None) -> np.ndarray | None:
+        """Return the detection limits of zeros: those that the table states, else those of the ions counted."""
+        stated = self._fill([each.limit for each in self.values])
+        if of_ions is None and not np.isfinite(stated).any():
+            return None
+        stated = stated / np.where(total > 0, total, 1.0)
+        limit = stated if of_ions is None else np.where(np.isfinite(stated), stated, of_ions)
+        return np.where(mid == 0, limit, np.nan)
 
     def _blocks(self) -> Iterable[tuple[int, int, str, slice]]:
         for name, size in self.sizes.items():

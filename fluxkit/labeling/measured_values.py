@@ -14,6 +14,7 @@ from fluxkit.labeling.table_rows import MISSING, Row, RowTable
 _SHIFT = re.compile(r"(?:[Mm]\s*)?(?:\+\s*)?(\d+)(?:\.0+)?")
 _WIDEST = 0.5  # no quantity between 0 and 1 varies more
 _NAMING = ("condition", "tissue", "animal", "replicate")
+_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class MeasuredValue:
         The other cells.
     heavy : mapping of str to int, optional
         Heavy atoms by element, where the row tells isotopes apart.
+    limit : float
+        Stated detection limit, in the unit of the value; NaN where none is.
+    masked : bool
+        Whether the row itself says that its value is to be left out.
     """
 
     row: int
@@ -52,6 +57,8 @@ class MeasuredValue:
     step: float
     known: Mapping[str, str]
     heavy: Mapping[str, int] | None = None
+    limit: float = math.nan
+    masked: bool = False
 
     @property
     def isotopes(self) -> str:
@@ -129,7 +136,12 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
         raise LabelingError(f"no metabolite ({table.where(row.number)}); name it, or remove the row.")
     shift, heavy = _isotopologue(table, row, name)
     value, sd = _number(table, row, kind, name), _number(table, row, "sd", name)
+    limit = _number(table, row, "detection_limit", name)
     place = f"{name!r} M+{shift} ({table.where(row.number)})"
+    if limit <= 0:
+        raise LabelingError(
+            f"detection_limit = {limit:.4g} of {place} must be positive; leave the cell empty for none."
+        )
     if sd <= 0:
         raise LabelingError(f"sd = {sd:.4g} of {place} must be positive.")
     if kind == "intensity" and value < 0:
@@ -142,7 +154,17 @@ def _value(table: RowTable, row: Row, kind: str) -> MeasuredValue:
     known = {column: row.text(column) for column in (*_NAMING, "experiment", "tracer", "metabolite", "formula")}
     drawn = f"draw {row.text('draw')}" if row.text("draw") else ""
     sample = row.text("sample") or drawn or _sample_name(known, _NAMING)
-    return MeasuredValue(row.number, sample, "", name, shift, value, sd, step, known, heavy)
+    masked = _is_masked(row, place)
+    return MeasuredValue(row.number, sample, "", name, shift, value, sd, step, known, heavy, limit, masked)
+
+
+def _is_masked(row: Row, place: str) -> bool:
+    text = row.text("masked").lower()
+    if text in MISSING or text in _NO:
+        return False
+    if text not in _YES:
+        raise LabelingError(f"masked = {row.text('masked')!r} of {place} must be 'yes' or 'no'.")
+    return True
 
 
 def _sample_name(known: Mapping[str, str], columns: Sequence[str]) -> str:

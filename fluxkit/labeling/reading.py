@@ -82,7 +82,8 @@ def read_labeling(
     -------
     xarray.Dataset
         ``mid``, ``mid_sd`` and, from intensities, ``mid_limit`` and ``intensity`` over
-        ``(sample, experiment, isotopologue)``; without ``sample`` when the table names no sample.
+        ``(sample, experiment, isotopologue)``; without ``sample`` when the table names no sample. ``masked`` marks
+        what masks left out.
 
     Raises
     ------
@@ -110,8 +111,11 @@ def read_labeling(
         notes.append(f"columns not used: {', '.join(table.unused)}.")
     formulas = check_formulas(table, values, resolved, renamed, natural_abundance)
     grid = MeasuredGrid(table, values, resolved, renamed, list(experiments))
-    left_out = masked(read_masks(masks), [each.record() for each in values]) if masks is not None else None
-    arrays = grid.arrays(kind, left_out, noise or NoiseModel(), notes)
+    left_out = [each.masked for each in values]
+    if masks is not None:
+        hit = masked(read_masks(masks), [each.record() for each in values])
+        left_out = [a or b for a, b in zip(left_out, hit, strict=True)]
+    arrays = grid.arrays(kind, left_out if any(left_out) else None, noise or NoiseModel(), notes)
     stated_sd = "sd" in table.columns
     samples = grid.samples
     dims = ("sample", "experiment", "isotopologue") if samples else ("experiment", "isotopologue")
@@ -122,6 +126,7 @@ def read_labeling(
         mid_sd=arrays["mid_sd"],
         mid_limit=arrays.get("mid_limit"),
         intensity=arrays.get("intensity"),
+        masked=arrays.get("masked"),
         dims=dims,
         fragments=grid.fragments,
         mass_shifts=grid.shifts,

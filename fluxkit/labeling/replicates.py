@@ -130,6 +130,8 @@ def _pool(part: xr.Dataset, key: str) -> xr.Dataset:
     if "mid_limit" in part:
         limit = (part["mid_limit"] * scale).where(kept).mean("sample")
         variables["mid_limit"] = limit.where(mean == 0)
+    if "masked" in part:
+        variables["masked"] = part["masked"].any("sample") & mean.isnull()
     variables |= pool_rates(part)
     fixed = {n: c for n, c in part.coords.items() if "sample" not in c.dims}
     for name in _GROUPING:  # what the whole group shares

@@ -30,6 +30,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "intensity": ("intensity", "peak_area", "area", "counts"),
     "fraction": ("fraction", "mid", "abundance", "relative_abundance"),
     "sd": ("sd", "std", "mid_sd"),
+    "detection_limit": ("detection_limit",),
+    "masked": ("masked",),
     "time": ("time",),
     "reason": ("reason", "note"),
 }

@@ -82,6 +82,22 @@
     choose(buttons[0]);
   }
 
+  for (const button of document.querySelectorAll("button.copy")) {
+    const source = document.getElementById(button.dataset.copy);
+    const words = button.textContent;
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(source);
+      try {
+        await navigator.clipboard.writeText(source.innerText.trim());
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Selected: copy it with the keyboard"; // a page of a file may not write to the clipboard
+      }
+      setTimeout(() => { button.textContent = words; }, 3000);
+    });
+    button.hidden = false;
+  }
+
   for (const filter of document.querySelectorAll(".filter")) {
     const rows = [...document.getElementById(filter.dataset.table).tBodies[0].rows];
     const [search, only] = [filter.querySelector("[type=search]"), filter.querySelector("[type=checkbox]")];

@@ -9,11 +9,13 @@ import pandas as pd
 
 from fluxkit.errors import FluxError
 from fluxkit.files import written_whole
+from fluxkit.versions import versions
 from fluxkit.view.flux_figures import comparison_figure, interval_figure
 from fluxkit.view.flux_map import map_fragment
 from fluxkit.view.labeling_figures import mid_figure, residual_figure
 from fluxkit.view.map_data import map_data
 from fluxkit.view.page import offline_page, place_figure
+from fluxkit.view.report_methods import methods_of
 from fluxkit.view.report_parts import (
     comparison_rows,
     comparison_rule,
@@ -30,7 +32,9 @@ from fluxkit.view.report_parts import (
     verdict_cards,
     weight_rows,
 )
-from fluxkit.view.report_text import limits_of, methods_of, versions
+from fluxkit.view.report_record import record_section
+from fluxkit.view.report_sources import references
+from fluxkit.view.report_text import limits_of
 
 SHOWN_ROWS = 60
 
@@ -130,7 +134,8 @@ def report_page(
         ("Measured against fitted", _labeling(estimates, figures)),
         ("Limits", listing([*limits, *limits_of(estimates)]) + weight_rows(estimates)),
         ("Data", data_notes(estimates, notes)),
-        ("Methods", _methods(estimates)),
+        ("Methods", _methods(estimates, comparison)),
+        ("For the record", record_section(estimates, settings)),
         ("Settings", pairs(settings)),
     ]
     networks = ", ".join(dict.fromkeys(each.network.name for each in estimates.values()))
@@ -166,8 +171,10 @@ def _maps(estimates: Mapping[str, Any], given: str | Mapping[str, str] | None) -
 
 def _fluxes(estimates: Mapping[str, Any]) -> str:
     caption = (
-        '<p class="caption">Median and 90 % interval of the posterior. A flux that the data do not determine '
-        "gets no value: its interval is mostly the prior's.</p>\n"
+        '<p class="caption">Median and 90 % interval of the posterior. Information says how much narrower the interval '
+        "is than the prior's: 0 % where the data say nothing, 100 % where they fix the flux; of exchange fluxes on a "
+        "logarithmic scale. A flux that the data do not determine gets no value: its interval is mostly the prior's."
+        "</p>\n"
     )
     return caption + tabs(
         "fluxes", {name: flux_rows(each, f"fluxes-{i}") for i, (name, each) in enumerate(estimates.items())}
@@ -190,10 +197,16 @@ def _intervals(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
 
 def _labeling(estimates: Mapping[str, Any], figures: dict[str, str]) -> str:
     caption = '<p class="caption">Fraction of each fragment by its number of labeled atoms (M+0, M+1, ...).</p>\n'
+    residuals = (
+        '<p class="caption">Fitted minus measured, in standard deviations: within 2 is what noise gives, the dotted '
+        "line what noise alone would give.</p>\n"
+    )
     parts = {}
     for name, each in estimates.items():
         parts[name] = place_figure(mid_figure(each, columns=5), f"Measured and fitted labeling of {name}", figures)
-        parts[name] += "<h3>Residuals</h3>" + place_figure(residual_figure(each), f"Residuals of {name}", figures)
+        parts[name] += f"<h3>Residuals</h3>{residuals}" + place_figure(
+            residual_figure(each), f"Residuals of {name}", figures
+        )
     return caption + tabs("labeling", parts)
 
 
@@ -212,7 +225,14 @@ def _comparison(comparison: pd.DataFrame | None, title: str, figures: dict[str, 
     return heading + drawn + table
 
 
-def _methods(estimates: Mapping[str, Any]) -> str:
-    paragraphs, references = methods_of(estimates)
+def _methods(estimates: Mapping[str, Any], comparison: pd.DataFrame | None) -> str:
+    paragraphs, cited = methods_of(estimates, comparison)
+    used = next(iter(estimates.values())).method.get("versions") or versions()
     shown = "".join(f"<p>{text(each)}</p>\n" for each in paragraphs)
-    return shown + "<h3>Sources</h3>" + references_list(references) + "<h3>Versions</h3>" + pairs(versions())
+    return (
+        '<p class="caption">Written from the settings and numbers of these estimates, to be copied into a paper.</p>\n'
+        f'<div id="methods-text">{shown}</div>\n'
+        '<p><button type="button" class="copy" data-copy="methods-text" hidden>Copy the text</button></p>\n'
+        f"<h3>To cite</h3>{references_list(references(cited, used['fluxkit']))}<h3>Versions</h3>"
+        f'<div class="compact">{pairs(used)}</div>\n'
+    )

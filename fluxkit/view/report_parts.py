@@ -382,6 +382,8 @@ def data_notes(estimates: Mapping[str, Any], notes: Sequence[str]) -> str:
     """
     shown: dict[str, str] = {}
     said = list(notes)
+    own = {sample: json.loads(each.labeling.attrs.get("notes") or "[]") for sample, each in estimates.items()}
+    said += [note for note in next(iter(own.values())) if all(note in each for each in own.values())]
     for sample, each in estimates.items():
         attrs = each.labeling.attrs
         tracers = json.loads(attrs.get("tracers") or "{}")
@@ -396,8 +398,9 @@ def data_notes(estimates: Mapping[str, Any], notes: Sequence[str]) -> str:
         for key, value in lines.items():
             known = shown.get(key)
             shown[key] = value if known in (None, value) else f"{known}; {sample}: {value}"
-        own = json.loads(attrs.get("notes") or "[]")
-        said += [f"{sample}: {note}" if len(estimates) > 1 else str(note) for note in own]
+        said += [
+            f"{sample}: {note}".replace(f"{sample}: " * 2, f"{sample}: ") for note in own[sample] if note not in said
+        ]
     return pairs(shown) + listing(dict.fromkeys(said))
 
 

@@ -19,6 +19,18 @@ FRAGMENTS = {
     },
 }  # fmt: skip
 
+SYNTHETIC_METHOD = {
+    "kind": "posterior",
+    "seed": 7,
+    "settings": {"prior": "targets"},
+    "starts": {"learned": 0, "prior": 16, "added": 0},
+    "chains": {"number": 4, "draws": 100},
+    "model": None,
+    "parameters": {"net": 5, "exchange": 2, "weights": 0},
+    "data": {"values": 9, "censored": 0, "rates": 0},
+    "versions": {"fluxkit": fluxkit.__version__, "numpy": np.__version__},
+}
+
 
 def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0, experiments: int = 1):
     """Return a stand-in whose posterior is a narrowed prior around the reference state."""
@@ -58,10 +70,14 @@ def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0
     fit = _fit(FRAGMENTS[name], generator, experiments)
     ssr = float((fit["residual"] ** 2).sum())
     notes = ["asparagine, replicate 2: all intensities are zero, taken as not measured."]
-    labeling = xr.Dataset(
-        attrs={"tracers": json.dumps({"glc_U": "Glc_x: 100% [U-13C6]"}), "purity": 0.99,
-               "natural_abundance": "C", "notes": json.dumps(notes), "source": "labeling.csv",
-               "network": name}
+    tracers = dict.fromkeys(fit["experiment"].values.tolist(), "Glc_x: 100% [U-13C6]")
+    labeling = (
+        fit[["measured", "sd"]]
+        .rename(measured="mid", sd="mid_sd")
+        .assign_attrs(
+            tracers=json.dumps(tracers), purity=0.99, natural_abundance="C", formulas="{}",
+            notes=json.dumps(notes), source="labeling.csv", network=name,
+        )
     )  # fmt: skip
     return SimpleNamespace(
         network=network,
@@ -79,6 +95,7 @@ def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0
             trusted=True, reasons=("chi-square agrees with the noise (p = 0.42).", "all chains agree."), remarks=()
         ),
         sample=sample,
+        method=SYNTHETIC_METHOD,
     )
 
 

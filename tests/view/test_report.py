@@ -78,7 +78,9 @@ def parsed(page):
 
 def test_the_page_loads_nothing_from_elsewhere(page, parsed):
     assert parsed.loads == ["data:,"]
-    assert all(each.startswith(("#", "https://doi.org/")) for each in parsed.links)
+    assert all(
+        each.startswith(("#", "https://doi.org/", "data:text/csv;", "data:application/json;")) for each in parsed.links
+    )
     styles = "".join(re.findall(r"<style>(.*?)</style>", page, re.S))
     assert "url(" not in styles and "@import" not in styles
 
@@ -192,7 +194,7 @@ def test_the_page_draws_itself_offline_and_fits_the_screen(page, tmp_path, width
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(path.as_uri())
-        tab.get_by_role("tab", name="treated").last.click()
+        tab.locator("#measured-against-fitted").get_by_role("tab", name="treated").click()
         tab.wait_for_selector(".figure:visible .main-svg")
         tab.evaluate("for (const each of document.querySelectorAll('.figure')) each.scrollIntoView()")
         tab.wait_for_function(

@@ -197,7 +197,8 @@ def compare(
           stricter one, and corrects for the number of rows: ask for the quantities that matter, before looking.
         - ``changed``: whether the q-value is at most the rate.
 
-        The rate, the threshold and the fold are in ``attrs``. See :mod:`fluxkit.inference.comparison.false_discovery`.
+        The rate, the threshold, the fold and how many estimates stand on each side are in ``attrs``. See
+        :mod:`fluxkit.inference.comparison.false_discovery`.
 
     Raises
     ------
@@ -223,7 +224,7 @@ def compare(
     table["s_value"] = s_values(errors)
     table["q_value"] = q_values(errors)
     table["changed"] = table["q_value"] <= rate
-    table.attrs = {"rate": rate, "threshold": threshold, "fold": fold}
+    table.attrs = {"rate": rate, "threshold": threshold, "fold": fold, "replicates": [len(each) for each in groups]}
     return table
 
 

@@ -1,10 +1,10 @@
 """Reflective Hamiltonian Monte Carlo on a polytope, many chains in one batch.
 
 The first coordinates live inside half-spaces and bounce off them, the others are free. Chains take each step together,
-a group of them as lanes of the labeling program; a compiled density takes whole trajectories. The metric is one dense
-covariance pooled over the chains. Reflections keep the target invariant (Afshar & Domke 2015, Reflection, refraction
-and Hamiltonian Monte Carlo, NeurIPS 28); the samples are judged by rank-normalised split R-hat and bulk effective
-sample size (Vehtari et al. 2021, doi:10.1214/20-BA1221).
+a group of them as lanes of the labeling program; a compiled density takes whole trajectories (Neal 2011, MCMC using
+Hamiltonian dynamics, doi:10.1201/b10905-6). The metric is one dense covariance pooled over the chains. Reflections keep
+the target invariant (Afshar & Domke 2015, Reflection, refraction and Hamiltonian Monte Carlo, NeurIPS 28); the samples
+are judged by rank-normalised split R-hat and bulk effective sample size (Vehtari et al. 2021, doi:10.1214/20-BA1221).
 """
 
 import time

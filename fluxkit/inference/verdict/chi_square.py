@@ -1,4 +1,4 @@
-"""The chi-square test of the best fit."""
+"""The chi-square test of the best fit (Antoniewicz et al. 2006, doi:10.1016/j.ymben.2006.01.004)."""
 
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.refinement import Refined

@@ -62,7 +62,7 @@ def search_wider(
     drawn: np.ndarray | None,
     settings: QuantifySettings,
     rng: np.random.Generator,
-) -> tuple[Refined, list[str]]:
+) -> tuple[Refined, list[str], int]:
     """Search from many more starts where the best fit is doubtful, all from the prior, none from a network.
 
     Parameters
@@ -80,11 +80,13 @@ def search_wider(
         The points so far and the new ones, best first.
     remarks : list of str
         What was done and why; empty where nothing was.
+    tried : int
+        How many starts were added.
     """
     left = misfit(density, refined)
     why = doubts(density, labeling, refined, drawn, left)
     if not why:
-        return refined, []
+        return refined, [], 0
     begin, tried, joined = time.perf_counter(), 0, refined
     while tried < settings.fallback_starts and time.perf_counter() - begin < settings.fallback_seconds:
         count = min(_BATCH, settings.fallback_starts - tried)
@@ -97,7 +99,8 @@ def search_wider(
         if better
         else (f"the best fit stayed, at chi-square {after:.0f}")
     )
-    return joined, [f"{' and '.join(why)}, so {tried} more starts from the prior alone were tried: {outcome}"]
+    remark = f"{' and '.join(why)}, so {tried} more starts from the prior alone were tried: {outcome}"
+    return joined, [remark], tried
 
 
 def _merged(first: Refined, second: Refined) -> Refined:

@@ -165,7 +165,7 @@ def test_a_threshold_turns_sure_but_small_changes_into_negligible_ones():
         table = compare(first, second, **options)
         assert table["changed"].tolist() == [False, True]
         np.testing.assert_allclose(table["probability_negligible"], [1, 0], atol=1e-6)
-        assert table.attrs == {"rate": 0.05, "threshold": 0.0, "fold": 1.0} | options
+        assert table.attrs == {"rate": 0.05, "threshold": 0.0, "fold": 1.0, "replicates": [1, 1]} | options
 
 
 def test_the_table_has_the_same_columns_for_estimates_and_for_replicates(estimate):

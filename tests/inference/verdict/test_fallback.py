@@ -50,7 +50,7 @@ def test_a_better_optimum_is_found_and_taken():
     stuck = refine(density, points[:1], barriers=(1.0,), iterations=2)  # far from the best fit
     labeling = toy_labeling()  # only names, which a failed test of the whole fit does not need
     settings = QuantifySettings(fallback_starts=4)
-    found, remarks = search_wider(density, labeling, stuck, None, settings, np.random.default_rng(0))
+    found, remarks, _ = search_wider(density, labeling, stuck, None, settings, np.random.default_rng(0))
     assert found.objective[0] < stuck.objective[0] - 10
     assert (np.diff(found.objective) >= 0).all()
     assert "4 more starts from the prior alone were tried: a better fit was found, chi-square" in remarks[0]
