@@ -1,22 +1,12 @@
 """The wiring of the body map in a real browser; what is drawn is tested without one."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from fluxkit.networks import load_network
 from fluxkit.view import body_map, organ_exchange
 from fluxkit.view.map_data import format_flux
 
-_spec = importlib.util.spec_from_file_location("pictures", Path(__file__).with_name("pictures.py"))
-pictures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(pictures)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(pictures.find_chromium() is None, reason="no chromium on PATH; apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 
 OVERLAPS = """() => {
   const boxes = [...document.querySelectorAll('.fb-map text')].map(n => [n.textContent, n.getBoundingClientRect()]);
@@ -30,13 +20,6 @@ OVERLAPS = """() => {
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install playwright")
-    with pictures.browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def mouse():
     return load_network("wholebody_mouse")
 
@@ -47,25 +30,14 @@ def widget(mouse):
 
 
 @pytest.fixture
-def open_map(chromium, widget, tmp_path):
-    """Open the page at a size; whatever it complains about or asks the network for fails the test."""
-    complaints, requests, pages = [], [], []
+def open_map(watch, widget, tmp_path):
+    """Open the page at a size."""
 
     def opened(width=1200, height=900, **options):
-        page = chromium.new_page(viewport={"width": width, "height": height}, **options)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(widget.to_html(tmp_path / "map.html").as_uri())
-        page.wait_for_selector(".fb-flow[data-organ]")
-        pages.append(page)
-        return page
+        address = widget.to_html(tmp_path / "map.html").as_uri()
+        return watch.open(address, ".fb-flow[data-organ]", width=width, height=height, **options)
 
-    yield opened
-    for page in pages:
-        page.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    return opened
 
 
 def test_an_organ_opens_to_the_numbers_of_the_library(open_map, mouse):

@@ -1,35 +1,13 @@
 """The wiring of the flux map in a real browser; what is drawn is tested without one."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from fluxkit.networks import load_network
 from fluxkit.view import flux_map
 from fluxkit.view.map_data import format_flux
+from tests.view import synthetic_estimate as synthetic
 
-
-def _beside(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pictures, synthetic = _beside("pictures"), _beside("synthetic_estimate")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(pictures.find_chromium() is None, reason="no chromium on PATH; apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install playwright")
-    with pictures.browser() as browser:
-        yield browser
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +17,14 @@ def widget():
 
 
 @pytest.fixture
-def open_map(chromium, widget, tmp_path):
-    """Open the page at a size; whatever it complains about or asks the network for fails the test."""
-    complaints, requests, pages = [], [], []
+def open_map(watch, widget, tmp_path):
+    """Open the page at a size."""
 
     def opened(width=1200, height=900, shown=None, **options):
-        page = chromium.new_page(viewport={"width": width, "height": height}, **options)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto((shown or widget).to_html(tmp_path / "map.html").as_uri())
-        page.wait_for_selector("g[data-reaction]")
-        pages.append(page)
-        return page
+        address = (shown or widget).to_html(tmp_path / "map.html").as_uri()
+        return watch.open(address, "g[data-reaction]", width=width, height=height, **options)
 
-    yield opened
-    for page in pages:
-        page.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    return opened
 
 
 def test_the_page_shows_every_flux_of_the_data(open_map, widget):

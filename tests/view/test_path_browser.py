@@ -1,21 +1,11 @@
 """The wiring of the label path in a real browser; what it plays is tested without one."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from fluxkit.networks import load_network
 from fluxkit.view import atom_paths, label_path
 
-_spec = importlib.util.spec_from_file_location("pictures", Path(__file__).with_name("pictures.py"))
-pictures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(pictures)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(pictures.find_chromium() is None, reason="no chromium on PATH; apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +19,13 @@ def widget(network):
 
 
 @pytest.fixture
-def open_path(widget, tmp_path):
-    """Open the page; whatever it complains about or asks the network for fails the test."""
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install playwright")
-    complaints, requests = [], []
-    with pictures.browser() as chromium:
+def open_path(watch, widget, tmp_path):
+    """Open the page at a width."""
 
-        def opened(width=1200, **options):
-            page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
-            page.on("console", lambda message: complaints.append(message.text))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("request", lambda request: requests.append(request.url))
-            page.goto(widget.to_html(tmp_path / "path.html").as_uri())
-            page.wait_for_selector(".lp-card")
-            return page
+    def opened(width=1200, **options):
+        return watch.open(widget.to_html(tmp_path / "path.html").as_uri(), ".lp-card", width=width, **options)
 
-        yield opened
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    return opened
 
 
 def shown(page):

@@ -1,44 +1,13 @@
 """The wiring of explorer and viewers in a real browser; what they show is tested without one."""
 
-import importlib.util
 import re
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 import fluxkit
+from tests.view import synthetic_estimate as synthetic
 
-HERE = Path(__file__).parent
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pictures, lab, synthetic = (
-    load(each) for each in (HERE.parent / "pictures.py", HERE / "lab.py", HERE.parent / "synthetic_estimate.py")
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(pictures.find_chromium() is None, reason="no chromium on PATH; apt-get install chromium"),
-]
-
-CELL = """import fluxkit
-network = fluxkit.load_network("ccm")
-explorer = fluxkit.flux_explorer(network, "Glc_x: 100% [U-13C6]", ["citrate", "malate"])
-explorer"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed; pip install playwright")
-    with pictures.browser() as browser:
-        yield browser
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -47,53 +16,14 @@ def estimates():
 
 
 @pytest.fixture
-def open_page(chromium, tmp_path):
-    """Open a viewer's page; whatever it complains about or asks the network for fails the test."""
-    complaints, requests, pages = [], [], []
+def open_page(watch, tmp_path):
+    """Open a viewer's page at a width."""
 
     def opened(viewer, width=1200, **options):
-        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(viewer.to_html(tmp_path / "page.html").as_uri())
-        page.wait_for_selector("[role=option]")
-        pages.append(page)
-        return page
+        address = viewer.to_html(tmp_path / "page.html").as_uri()
+        return watch.open(address, "[role=option]", width=width, **options)
 
-    yield opened
-    for page in pages:
-        page.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-
-
-def test_in_jupyterlab_the_arrow_keys_move_a_flux_and_labeling_and_map_follow(chromium, tmp_path):
-    page = chromium.new_page(viewport={"width": 1300, "height": 1000})
-    with lab.jupyter_lab(tmp_path, CELL) as address:
-        lab.run_all(page, address, ".fx-slider")
-        page.select_option(".fx-flux", "net PDH")
-        page.wait_for_selector('.fx-slider[aria-label="PDH flux"]')
-        page.focus(".fx-slider")
-        for _ in range(20):
-            page.keyboard.press("ArrowRight")
-        arrow = page.locator('g[data-reaction="PDH"]').first
-        low, high = 0.0, 150.0  # of PDH in this network
-        wanted = low + (round(400 * 21 / 150) + 20) / 400 * (high - low)
-        page.wait_for_function(
-            f"Math.abs(document.querySelector('g[data-reaction=\"PDH\"]').dataset.net - {wanted}) < 1e-3"
-        )
-        network = fluxkit.load_network("ccm")
-        explorer = fluxkit.flux_explorer(network, "Glc_x: 100% [U-13C6]", ["citrate", "malate"])
-        state = explorer.move("PDH", float(arrow.get_attribute("data-net")))
-        mids = fluxkit.simulate(network, state, "Glc_x: 100% [U-13C6]", fragments=["citrate", "malate"])["mid"].values
-        bars = [
-            float(each) for each in page.eval_on_selector_all(".fx-bar", "nodes => nodes.map(n => n.dataset.value)")
-        ]
-        np.testing.assert_allclose(bars, mids.ravel(), atol=2e-5)  # five digits, and a value of eight through the page
-        page.click(".fx-again")
-        page.wait_for_selector("text=The labeling is that of the start.")
-    page.close()
+    return opened
 
 
 def test_the_list_of_fragments_is_walked_with_the_arrow_keys_and_searched(open_page, estimates):
