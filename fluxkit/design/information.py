@@ -65,16 +65,17 @@ def fisher_information(
     values : numpy.ndarray
         Predicted MIDs, shape ``(state, value)``.
     slopes : numpy.ndarray
-        Their derivatives, shape ``(state, coordinate, value)``.
+        Their derivatives, shape ``(state, coordinate, value)``; divided by the standard deviations in place.
     readings, noise, sets
         As for :func:`experiment_information`.
     """
-    slopes = slopes / noise.sd(values)[:, None, :]
+    slopes /= noise.sd(values)[:, None, :]
     every = np.arange(values.shape[1])
     result = np.empty((len(sets), *slopes.shape[:2], slopes.shape[1]))
     for s, names in enumerate(sets):
         chosen = [every] if names is None else [readings.columns[each] for each in names if each in readings.columns]
-        part = slopes[:, :, np.concatenate(chosen)] if chosen else slopes[:, :, :0]
+        columns = np.concatenate(chosen) if chosen else every[:0]
+        part = slopes if np.array_equal(columns, every) else slopes[:, :, columns]
         np.matmul(part, part.mT, out=result[s])
     return result
 

@@ -10,13 +10,14 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from fluxkit.emu import Program, Slot, Tape, TapeBuilder, build_program, decompose, tangent
+from fluxkit.emu import Emu, Program, Slot, Tape, TapeBuilder, build_program, decompose, tangent
 from fluxkit.errors import LabelingError
 from fluxkit.labeling import Tracers
 from fluxkit.labeling.likelihood import FLUXES, WEIGHTS, write_mixture
 from fluxkit.labeling.meaning import ResolvedMeasurement, resolve_measurement
 from fluxkit.labeling.mixing import Mixing, build_mixing
 from fluxkit.labeling.programs import input_mids
+from fluxkit.labeling.tracers import input_mid
 from fluxkit.networks import Network
 
 
@@ -60,6 +61,10 @@ class Readings:
         """To their derivative along a direction of fluxes and weights."""
         return tangent(self.values, (FLUXES, WEIGHTS))
 
+    @cached_property
+    def _unlabeled(self) -> Mapping[Emu, np.ndarray]:
+        return input_mids(self.program.system, Tracers({}, ""))
+
     def inputs(self, tracers: Tracers, purity: float) -> np.ndarray:
         """Return the input values of the program under some tracers, shape ``(input,)``.
 
@@ -70,7 +75,13 @@ class Readings:
         purity : float
             Isotopic purity of every labeled position.
         """
-        return self.program.bind([input_mids(self.program.system, tracers, purity)])
+        known = {  # of hundreds of input EMUs a tracer labels few
+            emu: input_mid(tracers, emu.metabolite, emu.atoms, purity, resolved=self.program.system.resolved)
+            if tracers.pools.get(emu.metabolite)
+            else mid
+            for emu, mid in self._unlabeled.items()
+        }
+        return self.program.bind([known])
 
 
 def _write_readings(builder: TapeBuilder, mixing: Mixing, exact: list[Slot]) -> list[Slot]:

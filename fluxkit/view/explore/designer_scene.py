@@ -199,14 +199,15 @@ def _intervals(expectation: Expectation, fluxes: Sequence[str]) -> list[dict[str
 
 
 def _panels(expectation: Expectation) -> list[dict[str, Any]]:
-    panels = []
+    whole = np.concatenate(list(expectation.mids.values()), axis=1)
+    shown = dict(zip(("mean", "low", "high"), (whole.mean(axis=0), *np.quantile(whole, _RANGE, axis=0)), strict=True))
+    panels, start = [], 0
     for name, mids in expectation.mids.items():
-        low, high = np.quantile(mids, _RANGE, axis=0)
-        rows = {"mean": mids.mean(axis=0), "low": low, "high": high}
+        own = slice(start, start := start + mids.shape[1])
         panels.append(
             {
                 "fragment": name, "names": list(expectation.names[name]),
-                **{key: [round(float(v), 5) for v in row] for key, row in rows.items()},
+                **{key: [round(float(v), 5) for v in row[own]] for key, row in shown.items()},
             }
         )  # fmt: skip
     return panels
