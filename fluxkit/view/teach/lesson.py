@@ -10,10 +10,12 @@ from fluxkit.fluxes import draw_fluxes
 from fluxkit.inference import FluxEstimate
 from fluxkit.networks import Network
 from fluxkit.view.explore.explorer import flux_explorer
+from fluxkit.view.explore.forward import ready_simulator
 from fluxkit.view.label_path import label_path
 from fluxkit.view.label_path_data import label_path_data
 from fluxkit.view.teach.answers import SEEN, grows_most, least_known, lost_carbon
 from fluxkit.view.teach.experiment import Experiment
+from fluxkit.view.teach.next_tracer import NextTracer
 from fluxkit.view.teach.question import Question
 
 NONE = "none of them"
@@ -56,6 +58,8 @@ class Lesson:
         The cell, whose fluxes can be moved.
     experiment : Experiment
         Measures this cell.
+    designer : NextTracer
+        Designs the next tracer, and takes it up.
     lost, grows, unknown : Question
         What the reader is asked about path, bars and posterior.
 
@@ -99,11 +103,33 @@ class Lesson:
         self.lost = self._ask_lost(decarboxylation, theme)
         self.grows = Question(**self._growing(), theme=theme)
         self.unknown = Question("Measure the cell first.", ["I have"], 0, why="Then the question changes.", theme=theme)
+        self.designer = NextTracer(network, self._chosen, self.feed, fluxes=[reaction], theme=theme)
         self.tracer.observe(self._infuse, "value")
         self.experiment.on_estimate(self._ask_unknown)
 
+    def feed(self, tracer: str) -> None:
+        """Give the cell another tracer, one of the list or not.
+
+        Parameters
+        ----------
+        tracer : str
+            Such as ``"Glc_x: 50% [1,2-13C2] + 50% [U-13C6]"``.
+
+        Raises
+        ------
+        TracerError, LabelingError
+            The tracer does not fit the network, or labels nothing that the lesson shows.
+        """
+        ready_simulator(self.network, self.cell, tracer, self.fragments)  # refuses before anything has changed
+        label_path_data(self.network, tracer, self.cell, smallest=SHOWN)
+        self.tracer.options = list(dict.fromkeys([*self.tracer.options, tracer]))
+        self.tracer.value = tracer
+
+    def _chosen(self) -> str:
+        return str(self.tracer.value)
+
     def _shown(self) -> tuple[Any, str, str]:
-        return self.explorer.state, str(self.tracer.value), self.reaction
+        return self.explorer.state, self._chosen(), self.reaction
 
     def _infuse(self, change: dict[str, Any]) -> None:
         with self.path.hold_sync():

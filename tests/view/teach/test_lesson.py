@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fluxkit
-from fluxkit.errors import NetworkError, UnknownNameError
+from fluxkit.errors import NetworkError, TracerError, UnknownNameError
 from fluxkit.view.teach import Lesson, grows_most
 from fluxkit.view.teach.experiment import told
 
@@ -55,6 +55,24 @@ def test_what_is_measured_is_the_cell_as_it_was_moved(lesson):
         "1: Glc_x: 100% [1,2-13C2]",
         "2: Glc_x: 100% [1,2-13C2] and Gln_x: 100% [U-13C5]",
     ]
+
+
+def test_a_designed_tracer_is_taken_up_by_the_whole_page(lesson):
+    lesson.designer.draws = 4
+    lesson.designer.open_button.click()
+    designer = lesson.designer.designer
+    assert designer.tracers == lesson.tracer.value
+    designer.tracers = "Glc_x: 50% [1-13C]"
+    lesson.designer.use_button.click()
+    assert lesson.tracer.value == lesson.path.data["tracer"] == "Glc_x: 50% [1-13C]"
+    assert "uses it" in lesson.designer.said.value
+
+
+def test_a_tracer_that_the_page_cannot_show_changes_nothing(lesson):
+    before = lesson.tracer.value
+    with pytest.raises(TracerError, match="Glx_x"):
+        lesson.feed("Glx_x: 100% [1-13C]")
+    assert lesson.tracer.value == before == lesson.path.data["tracer"]
 
 
 def test_what_a_lesson_cannot_be_about_is_refused(network):
