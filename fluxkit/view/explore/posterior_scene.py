@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from fluxkit.errors import FluxError
+from fluxkit.inference.comparison.comparison import RATE
+from fluxkit.inference.comparison.difference import describe_difference, pair_draws
+from fluxkit.inference.comparison.false_discovery import q_values
 from fluxkit.view.explore.contours import contour_lines, level_of_share, smooth_density
 from fluxkit.view.figure_tables import KINDS, flux_draws, interval_table
 
@@ -34,10 +37,10 @@ def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
     dict
         ``title``, ``names`` of the conditions, ``unit``, ``fluxes`` and ``pairs``. Fluxes that the network fixes
         are left out. A flux holds ``key`` (``"net PDH"``), ``reaction``, ``kind``, ``logarithmic``, ``prior`` (a
-        histogram), ``shift`` (difference of the medians over the wider interval; None without comparison) and
-        ``states``, one for each condition: ``histogram``, ``best``, ``median``, ``lower``, ``upper``,
-        ``information`` and ``determined``. A histogram holds ``low``, ``high`` and ``heights``, 100 at the mode. A
-        pair holds ``x``, ``y`` (keys), ``correlation`` (of ranks, Spearman) and ``clouds``: ``points`` and
+        histogram), ``shift`` (difference of the medians over the wider interval), ``change`` (see :func:`changes`; both
+        None without comparison) and ``states``, one for each condition: ``histogram``, ``best``, ``median``, ``lower``,
+        ``upper``, ``information`` and ``determined``. A histogram holds ``low``, ``high`` and ``heights``, 100 at the
+        mode. A pair holds ``x``, ``y`` (keys), ``correlation`` (of ranks, Spearman) and ``clouds``: ``points`` and
         ``contours`` (by share: straight pieces x, y to x, y). Positions on a logarithmic axis are decimal
         logarithms.
 
@@ -63,6 +66,8 @@ def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
             fluxes.append(_flux(str(reaction), kind, rows, prior, values))
             draws.append(values)
             priors.append(prior)
+    for item, change in zip(fluxes, changes(fluxes, states), strict=True):
+        item["change"] = change
     if not fluxes:
         raise FluxError(f"every flux of network {estimate.network.name!r} is fixed; there is no posterior to show.")
     names = [each.sample or f"condition {i + 1}" for i, each in enumerate(states)]
@@ -72,6 +77,50 @@ def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
         "unit": estimate.network.flux_unit,
         "fluxes": fluxes,
         "pairs": _pairs([each["key"] for each in fluxes], draws, priors),
+    }
+
+
+def changes(fluxes: list[dict[str, Any]], states: list[Any], rate: float = RATE) -> list[dict[str, Any] | None]:
+    """Say of each flux how it differs between two conditions, by the rules of :func:`fluxkit.inference.compare`.
+
+    Parameters
+    ----------
+    fluxes : list of dict
+        With ``reaction`` and ``kind``.
+    states : list of FluxEstimate
+        One or two estimates.
+    rate : float
+        False discovery rate at which a flux is called changed.
+
+    Returns
+    -------
+    list
+        None for each flux of a single estimate; else a dict with ``probability`` (that the flux differs in
+        ``direction``, ``"up"`` or ``"down"``), ``q`` (false discovery rate at which it is just called), ``changed``,
+        and ``difference`` of net fluxes or ``ratio`` of exchange fluxes, second against first, each a list of median
+        and 90 % interval; None where the draws give none.
+    """
+    if len(states) < 2:
+        return [None] * len(fluxes)
+    found = []
+    for item in fluxes:
+        drawn = [flux_draws(each.posterior, item["reaction"], item["kind"]) for each in states]
+        found.append(describe_difference(*pair_draws(*drawn)))
+    errors = q_values(np.array([1 - row["probability_changed"] for row in found]))
+    return [_change(item, row, q, rate) for item, row, q in zip(fluxes, found, errors, strict=True)]
+
+
+def _change(item: dict[str, Any], row: dict[str, Any], q: float, rate: float) -> dict[str, Any] | None:
+    if np.isnan(row["probability_changed"]):
+        return None
+    name = "ratio" if item["kind"] == "exchange" else "difference"
+    size = [row[f"{name}{end}"] for end in ("", "_lower", "_upper")]
+    return {
+        "probability": round(float(row["probability_changed"]), 4),
+        "direction": row["direction"],
+        "q": round(float(q), 4),
+        "changed": bool(q <= rate),
+        name: [_short(each, 3) for each in size] if np.isfinite(size).all() else None,
     }
 
 

@@ -5,6 +5,13 @@ function valueOf(item, at) {
   return item.logarithmic ? 10 ** at : at;
 }
 
+function sayChange(change) {
+  const certain = change.probability > 0.999 ? "> 0.999" : change.probability.toFixed(3);
+  const size = change.difference || change.ratio;
+  const told = size ? `, ${change.ratio ? "ratio" : "difference"} ${flux(size[0])} [${flux(size[1])}, ${flux(size[2])}]` : "";
+  return `${change.direction} with probability ${certain} (q ${change.q < 0.001 ? "< 0.001" : change.q.toFixed(3)})${told}`;
+}
+
 function drawMarginal(item, names, near, parent) {
   const cell = make("figure", { class: "fx-marginal", "data-key": item.key }, parent);
   const head = make("figcaption", {}, cell);
@@ -55,6 +62,7 @@ function drawMarginal(item, names, near, parent) {
     if (names.length > 1) make("span", { class: `fx-swatch fx-state${i}`, title: names[i] }, line);
     make("span", {}, line, `${text}${item.states[i].determined ? "" : " (not determined)"}`);
   });
+  if (item.change) make("p", { class: "fx-change fx-muted", "data-probability": item.change.probability }, cell, sayChange(item.change));
   plot.setAttribute("aria-label", `${item.reaction} ${item.kind} flux: ${words.map((each, i) => `${names[i]} ${each}`).join("; ")}`);
 }
 
@@ -118,7 +126,8 @@ function render({ model, el }) {
     make("span", { class: "fx-name" }, words, item.reaction);
     make("span", { class: "fx-muted fx-small" }, words, item.kind);
     const told = item.states[0].information;
-    const value = item.shift !== null ? `Δ ${minus(item.shift.toFixed(1))}` : told === null ? "" : `${Math.max(0, Math.round(100 * told))} %`;
+    const value = item.change && order.value === "probability" ? `P ${item.change.probability.toFixed(2)}`
+      : item.shift !== null ? `Δ ${minus(item.shift.toFixed(1))}` : told === null ? "" : `${Math.max(0, Math.round(100 * told))} %`;
     make("span", { class: "fx-share fx-muted" }, node, value);
   };
   const list = listBox(left, { label: "Fluxes to show; Space chooses", many: true, fill, onChoose: (keys) => {
@@ -158,7 +167,7 @@ function render({ model, el }) {
   };
   const refill = () => {
     const kept = data.fluxes.filter((each) => matches(search.value, `${each.reaction} ${each.kind}`));
-    const interest = { shift: (each) => Math.abs(each.shift), information: (each) => each.states[0].information || 0 }[order.value];
+    const interest = { shift: (each) => Math.abs(each.shift), probability: (each) => (each.change ? each.change.probability : 0), information: (each) => each.states[0].information || 0 }[order.value];
     if (interest) kept.sort((a, b) => interest(b) - interest(a));
     list.show(kept, chosen);
   };
@@ -174,9 +183,11 @@ function render({ model, el }) {
     make("span", { class: "fx-muted" }, key, `${data.unit}; each curve scaled to its peak; below: median and 90 % interval`);
     order.replaceChildren();
     const orders = [["network", "of the network"], ["information", "most informative"]];
-    if (data.names.length > 1) orders.unshift(["shift", "most different"]);
+    if (data.names.length > 1) orders.unshift(["shift", "most different"], ["probability", "surest to differ"]);
     for (const [value, text] of orders) make("option", { value }, order, text);
-    meaning.textContent = data.names.length > 1 ? "Δ: shift of the median, in widths of the wider interval"
+    const called = data.fluxes.filter((each) => each.change && each.change.changed).length;
+    meaning.textContent = data.names.length > 1
+      ? `Δ: shift of the median, in widths of the wider interval. P: probability that ${data.names[1]} differs from ${data.names[0]}; ${called} of ${data.fluxes.length} are called changed at a false discovery rate of 5 %, those with q up to 0.05.`
       : "%: information, how much narrower than the prior";
     order.value = data.names.length > 1 ? "shift" : "information";
     refill();

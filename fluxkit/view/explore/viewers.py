@@ -54,7 +54,8 @@ def posterior_viewer(estimate: Any, compare: Any = None, *, theme: str = "auto")
     estimate : FluxEstimate
         An estimate.
     compare : FluxEstimate, optional
-        An estimate of another condition on the same network, laid over it.
+        An estimate of another condition on the same network, laid over it, with the probability that each flux differs
+        and its q-value, as :func:`fluxkit.inference.compare` has them.
     theme : {"auto", "light", "dark"}
         ``auto`` follows the reader's system.
 

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scipy.stats import chi2, spearmanr
 
 import fluxkit
 from fluxkit.errors import FluxError, LabelingError
+from fluxkit.inference import FluxEstimate, Verdict, compare
 from fluxkit.view.explore import mid_scene, mid_viewer, posterior_scene, posterior_viewer
 from fluxkit.view.explore.contours import contour_lines, level_of_share, smooth_density
 from fluxkit.view.explore.posterior_scene import histogram, rank_correlation, strongest_pairs
@@ -91,6 +94,27 @@ def test_intervals_and_information_are_those_of_the_estimate(control, treated):
     draws = np.log10(control.posterior["exchange_flux"].sel(reaction="PGI").values)
     assert swap["logarithmic"] and draws.min() <= swap["states"][0]["histogram"]["low"] <= draws.max()
     assert all(each["reaction"] != "GLC_up" for each in scene["fluxes"])  # fixed by the network
+
+
+def test_the_probability_that_two_conditions_differ_is_that_of_compare(control, treated):
+    first, second = (
+        FluxEstimate(**{each.name: getattr(one, each.name) for each in fields(FluxEstimate)})
+        for one in (control, treated)
+        for one in [SimpleNamespace(**(vars(one) | {"verdict": Verdict(True, ())}))]
+    )
+    table = compare(first, second).set_index(["kind", "reaction"])
+    table = table[table["probability_changed"].notna()]
+    scene = posterior_scene(control, treated)
+    told = {(each["kind"], each["reaction"]): each["change"] for each in scene["fluxes"]}
+    assert set(told) == set(table.index)
+    for key, change in told.items():
+        row = table.loc[key]
+        assert change["probability"] == pytest.approx(row["probability_changed"], abs=1e-4)
+        assert (change["direction"], change["changed"]) == (row["direction"], row["changed"])
+        assert change["q"] == pytest.approx(row["q_value"], abs=1e-4)
+        name = "ratio" if key[0] == "exchange" else "difference"
+        assert change[name] == pytest.approx([row[f"{name}{end}"] for end in ("", "_lower", "_upper")], rel=6e-3)
+    assert all(each["change"] is None for each in posterior_scene(control)["fluxes"])
 
 
 def test_a_histogram_is_a_density_with_its_mode_at_100():
