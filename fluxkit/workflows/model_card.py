@@ -76,8 +76,7 @@ def describe_card(card: Mapping[str, Any]) -> str:
             "",
             f"Trained by fluxkit {card['fluxkit']} with {command}: "
             f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets, each used "
-            f"{training['uses']} times, in "
-            f"{training['seconds'] / 60:.0f} minutes on {training['cores']} cores, seed {training['seed']}. "
+            f"{training['uses']} times, in {_duration(training['seconds'])} on {training['cores']} cores, seed {training['seed']}. "
             f"What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step {training['best_step']}, "
             f"with the lowest held-out loss ({training['val_loss']:.3f} nats).",
             "",
@@ -98,6 +97,10 @@ def describe_card(card: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds > 100 else f"{seconds:.0f} seconds"
 
 
 def calibration_in_words(calibration: Mapping[str, Any]) -> list[str]:
