@@ -1,6 +1,8 @@
 """Every way to install fluxkit asks for the same things."""
 
+import ast
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -55,7 +57,10 @@ def test_no_requirement_names_a_host_or_a_path():
 
 def test_binder_installs_this_package_under_the_same_constraints():
     lines = (ROOT / "binder" / "requirements.txt").read_text("utf-8").splitlines()
-    assert {"-c ../constraints.txt", "-e ."} <= set(lines)
+    assert {"-c ../constraints.txt", "notebook", "-e ."} <= set(lines)
+    server, lab = (str(constraints()[name].specifier).removeprefix("==") for name in ("notebook", "jupyterlab"))
+    major, minor = server.split(".")[:2]  # Notebook 7.6 belongs to JupyterLab 4.6
+    assert (major, minor) == ("7", lab.split(".")[1])
     version = (ROOT / "binder" / "runtime.txt").read_text("utf-8").strip().removeprefix("python-")
     assert version in {"3.11", "3.12"}
 
@@ -65,7 +70,25 @@ def test_repo2docker_accepts_the_binder_configuration():
     command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "binder/requirements.txt" in done.stdout + done.stderr
+    made = done.stdout + done.stderr  # the Dockerfile among other things
+    version = (ROOT / "binder" / "runtime.txt").read_text("utf-8").strip().removeprefix("python-")
+    assert f"environment.py-{version}-" in made.replace("-2d", "-").replace("-2e", ".")
+    assert 'pip install --no-cache-dir -r "binder/requirements.txt"' in made  # by pip, not by conda
+    assert "RUN ./binder/postBuild" in made
+    assert "environment.yml" not in re.sub(r"(?m)^#.*$", "", made)
+
+
+def test_what_binder_runs_after_its_build_is_python_that_compiles():
+    script = ROOT / "binder" / "postBuild"
+    assert os.access(script, os.X_OK)
+    code = re.search(r"python - <<'PYTHON'\n(.*)\nPYTHON\n", script.read_text("utf-8"), re.DOTALL)[1]
+    assert {each.id for each in ast.walk(ast.parse(code)) if isinstance(each, ast.Name)} >= {"fluxkit", "Lesson"}
+
+
+def test_what_binder_opens_is_there():
+    links = re.findall(r"`(?:voila/render|lab/tree)/([^`]+)`", (ROOT / "binder" / "README.md").read_text("utf-8"))
+    assert len(links) == 2
+    assert all((ROOT / each).exists() for each in links)
 
 
 def test_the_citation_is_of_this_version():

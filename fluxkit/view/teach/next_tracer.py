@@ -51,12 +51,12 @@ class NextTracer(ipywidgets.VBox):
         self.use_button = ipywidgets.Button(description="Use this tracer above", layout=wide)
         self.use_button.layout.display = "none"
         self.said = ipywidgets.HTML("")
-        self.open_button.on_click(lambda _: self.open())
+        self.open_button.on_click(lambda _: self.show())
         self.use_button.on_click(lambda _: self.take_up())
         super().__init__([ipywidgets.HBox([self.open_button, self.use_button, self.said])])
         self.add_class("fluxkit-next-tracer")
 
-    def open(self) -> "TracerDesigner":
+    def show(self) -> "TracerDesigner":
         """Open the designer at the tracer of the page; it takes seconds, so that it waits to be asked for."""
         if self.designer is None:
             self.said.value = "Preparing expected intervals ..."
@@ -72,7 +72,7 @@ class NextTracer(ipywidgets.VBox):
     def take_up(self) -> None:
         """Give the designed tracer to the page, or say why it cannot be."""
         try:
-            self.use(self.open().tracers)
+            self.use(self.show().tracers)
             self.said.value = "The page above now uses it: look at its path, its bars, and measure."
         except FluxkitError as error:
             self.said.value = escape(str(error))
