@@ -179,7 +179,7 @@ def main() -> None:
     lines = [f"| {' | '.join(each)} |" for each in (head, ["---"] * len(head), *rows)]
     text = (
         f"{describe_machine()}. Milliseconds in the kernel: median / 95 % of {options.moves} moves, {LIMIT:.0f} being "
-        "the aim; a move is another share of a labeling, or another value of a net flux. Opening with machine code on disk; "
+        "the aim; a move is another share of a labeling, or another value of a net flux. Opening with code on disk; "
         "an element that is labeled for the first time opens a program of its own.\n\n" + "\n".join(lines)
     )
     publish("Widgets", f"{text}\n\n{browser}", options.print)

@@ -11,7 +11,9 @@ from fluxkit.networks import Network
 Candidates = Mapping[str, str | Sequence[str]] | Sequence[str] | None
 
 
-def read_candidates(network: Network, candidates: Candidates) -> tuple[dict[str, tuple[Tracers, ...]], dict[str, str]]:
+def read_candidates(
+    network: Network, candidates: Candidates, one_element: bool = False
+) -> tuple[dict[str, tuple[Tracers, ...]], dict[str, str]]:
     """Read candidate experiments, or sets of parallel experiments.
 
     Parameters
@@ -20,6 +22,8 @@ def read_candidates(network: Network, candidates: Candidates) -> tuple[dict[str,
         The network.
     candidates : mapping of str to text or texts, sequence of str, optional
         Tracer texts; a sequence of texts under one name is a set of parallel experiments.
+    one_element : bool
+        Whether common tracers that label several elements are left out.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def read_candidates(network: Network, candidates: Candidates) -> tuple[dict[str,
     Raises
     ------
     TracerError
-        There is no candidate, one comes twice, does not fit the network, or leaves a percentage open.
+        There is no candidate, one comes twice, does not fit the network.
     """
     if candidates is None:
         known, left_out = candidate_tracers(network)
@@ -39,6 +43,10 @@ def read_candidates(network: Network, candidates: Candidates) -> tuple[dict[str,
             raise TracerError(
                 f"network {network.name!r} takes none of the common tracers; give candidates=['{network.inputs[0]}: "
                 "100% [U-13C]', ...]."
+            )
+        for name in [name for name, each in known.items() if one_element and len(each.labeled_elements) > 1]:
+            left_out[name] = (
+                f"{known.pop(name).text!r} labels several elements, whose natural isotopes a mass does not tell apart."
             )
         return {name: (each,) for name, each in known.items()}, left_out
     if isinstance(candidates, str):
@@ -60,8 +68,6 @@ def _read_set(network: Network, name: str, text: str | Sequence[str]) -> tuple[T
             tracers = parse_tracers(each, network)
         except TracerError as error:
             raise TracerError(f"candidate {name!r}: {error}") from error
-        if tracers.unknown:
-            raise TracerError(f"candidate {name!r}: {each!r} leaves a percentage open; a design needs a number.")
         parsed.append(tracers)
     if not parsed:
         raise TracerError(f"candidate {name!r} holds no experiment; give at least one tracer text.")

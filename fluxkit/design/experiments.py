@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from fluxkit.design.criteria import posterior_covariance
 from fluxkit.design.flux_targets import FluxTarget, flux_targets, target_gradients
 from fluxkit.design.information import experiment_information
+from fluxkit.design.open_fractions import open_information
+from fluxkit.design.rate_information import rate_information
 from fluxkit.design.readings import Readings, readings
 from fluxkit.design.states import DesignStates, design_states
 from fluxkit.errors import LabelingError
@@ -42,6 +45,12 @@ class Question:
         Standard deviation of a MID value.
     purity : float
         Isotopic purity of every labeled position.
+    spread : mapping of str to numpy.ndarray or None
+        What natural isotopes make of the MIDs, by labeled elements.
+    rates : numpy.ndarray or float
+        Information of measured rates, shape ``(state, coordinate, coordinate)``; 0 without any.
+    seed : int
+        Seed of the parts of pools that tracers leave open.
     """
 
     network: Network
@@ -52,6 +61,9 @@ class Question:
     gradients: np.ndarray
     noise: NoiseModel
     purity: float
+    spread: Mapping[str, np.ndarray | None]
+    rates: np.ndarray | float
+    seed: int
 
     @property
     def prior_width(self) -> np.ndarray:
@@ -69,8 +81,21 @@ class Question:
         reader, size = self.readers[seen_elements(tracers)], self.states.size
         if reader is None:
             return np.zeros((len(self.sets), len(self.states), size, size))
+        sets, spread = list(self.sets.values()), self.spread[seen_elements(tracers)]
+        if tracers.unknown:
+            return open_information(self.states, reader, tracers, self.purity, self.noise, sets, spread, self.seed)
         inputs = reader.inputs(tracers, self.purity)
-        return experiment_information(self.states, reader, inputs, self.noise, list(self.sets.values()))
+        return experiment_information(self.states, reader, inputs, self.noise, sets, spread)
+
+    def covariance(self, information: np.ndarray) -> np.ndarray:
+        """Return the posterior covariance of the targets, measured rates included, shape ``(state, target, target)``.
+
+        Parameters
+        ----------
+        information : numpy.ndarray
+            Of all experiments together, shape ``(state, coordinate, coordinate)``.
+        """
+        return posterior_covariance(information + self.rates, self.gradients)
 
     def measured(self, tracers: Tracers, name: str) -> tuple[str, ...]:
         """Return which measurements of a set can see the tracers of an experiment.
@@ -104,6 +129,9 @@ def make_question(
     states: xr.Dataset | None,
     noise: NoiseModel | float,
     purity: float,
+    natural_abundance: str = "",
+    rates: Mapping[str, float] | None = None,
+    rate_unit: str = "",
 ) -> Question:
     """Compile what is measured, draw the states, and linearise the fluxes of interest.
 
@@ -115,6 +143,8 @@ def make_question(
         Every experiment that will be asked about.
     fluxes_of_interest, measurements, draws, seed, prior, states, noise, purity
         As for :func:`fluxkit.design_tracers`.
+    natural_abundance, rates, rate_unit
+        The same.
     """
     space = flux_space(network, prior)
     targets = flux_targets(network, space.free if fluxes_of_interest is None else fluxes_of_interest)
@@ -134,7 +164,12 @@ def make_question(
     gradients = np.zeros((len(drawn), len(targets), drawn.size))
     gradients[..., : shown.shape[2]] = shown
     model = noise if isinstance(noise, NoiseModel) else NoiseModel(float(noise), 0.0, 0.0)
-    return Question(network, targets, sets, readers, drawn, gradients, model, purity)
+    return Question(
+        network, targets, sets, readers, drawn, gradients, model, purity,
+        spread={each: None if one is None else one.spread(natural_abundance) for each, one in readers.items()},
+        rates=0.0 if rates is None else rate_information(drawn, rates, rate_unit),
+        seed=seed,
+    )  # fmt: skip
 
 
 def _labeled_pools(network: Network, group: Sequence[Tracers]) -> tuple[str, ...]:

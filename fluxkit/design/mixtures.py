@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import LinearConstraint, minimize
 
-from fluxkit.design.criteria import information_gain, posterior_covariance
+from fluxkit.design.criteria import information_gain
 from fluxkit.design.experiments import Question, make_question, seen_elements
 from fluxkit.design.information import experiment_information
 from fluxkit.errors import TracerError
@@ -64,6 +64,9 @@ def optimise_mixture(
     states: xr.Dataset | None = None,
     noise: NoiseModel | float = NoiseModel(),  # noqa: B008, a frozen record
     purity: float = 1.0,
+    natural_abundance: str = "",
+    rates: Mapping[str, float] | None = None,
+    rate_unit: str = "",
 ) -> MixtureDesign:
     """Find the fractions of tracers, in one experiment or split over parallel ones, that tell most.
 
@@ -78,6 +81,8 @@ def optimise_mixture(
         Single labels, ``["[1,2-13C2]glucose", "[U-13C6]glucose", "Gln_x: [U-13C5]"]``, of one pool or several.
     fluxes_of_interest, measurements, draws, seed, prior, states, noise, purity
         As for :func:`fluxkit.design_tracers`; one set of measurements.
+    natural_abundance, rates, rate_unit
+        As for :func:`fluxkit.design_tracers`.
     parallel : int
         Number of experiments, each with a mixture of its own.
     criterion : str
@@ -98,6 +103,7 @@ def optimise_mixture(
     question = make_question(
         network, [joint], fluxes_of_interest, None if measurements is None else {"chosen": measurements},
         draws=draws, seed=seed, prior=prior, states=states, noise=noise, purity=purity,
+        natural_abundance=natural_abundance, rates=rates, rate_unit=rate_unit,
     )  # fmt: skip
     return best_mixture(question, tracers, parallel=parallel, criterion=criterion)
 
@@ -126,7 +132,7 @@ def best_mixture(
     objective = _Objective(question, joint, labels, criterion)
     best = _search(objective, labels, int(parallel))
     rows = best.reshape(int(parallel), -1)
-    covariance = posterior_covariance(sum(map(objective.information, rows)), question.gradients)  # type: ignore[arg-type]
+    covariance = question.covariance(sum(map(objective.information, rows)))  # type: ignore[arg-type]
     widths = np.sqrt(np.einsum("nkk->nk", covariance)).mean(axis=0)
     sign = 1.0 if criterion == "information_gain" else -1.0
     vertices = np.eye(len(labels))
@@ -155,8 +161,9 @@ def _labels(network: Network, tracers: Sequence[str]) -> list[Label]:
         raise TracerError(f"tracers are {tracers!r}; give a list of single labels such as ['[U-13C6]glucose'].")
     labels: list[Label] = []
     for text in tracers:
-        mixtures = parse_tracers(text, network).pools
-        if len(mixtures) != 1 or [f for each in mixtures.values() for f, _ in each] != [1.0]:
+        parsed = parse_tracers(text, network)
+        mixtures = parsed.pools
+        if len(mixtures) != 1 or parsed.unknown or [f for each in mixtures.values() for f, _ in each] != [1.0]:
             raise TracerError(f"tracer {text!r} is no single label of one pool; fractions are what is looked for.")
         ((pool, mixture),) = mixtures.items()
         if (pool, mixture[0][1]) in labels:
@@ -184,7 +191,7 @@ class _Objective:
         reader = question.readers[seen_elements(joint)]
         if reader is None:
             raise TracerError(f"nothing that is measured holds an atom of {seen_elements(joint)}; measure more.")
-        self.reader = reader
+        self.reader, self.spread = reader, question.spread[seen_elements(joint)]
         self.base = reader.inputs(Tracers({}, ""), question.purity)
         alone = (Tracers({pool: ((1.0, atoms),)}, f"{i}") for i, (pool, atoms) in enumerate(labels))
         self.slopes = np.array([reader.inputs(each, question.purity) - self.base for each in alone])
@@ -193,7 +200,9 @@ class _Objective:
         """Return the information of one experiment, shape ``(state, coordinate, coordinate)``."""
         inputs = self.base + fractions @ self.slopes
         sets = list(self.question.sets.values())
-        return experiment_information(self.question.states, self.reader, inputs, self.question.noise, sets)[0]
+        return experiment_information(
+            self.question.states, self.reader, inputs, self.question.noise, sets, self.spread
+        )[0]
 
     def __call__(self, fractions: np.ndarray) -> float:
         rows = fractions.reshape(-1, len(self.labels))
@@ -202,7 +211,7 @@ class _Objective:
     def of_information(self, information: np.ndarray) -> float:
         """Return the criterion, its sign such that more is better."""
         gradients = self.question.gradients
-        covariance = posterior_covariance(information, gradients)
+        covariance = self.question.covariance(information)
         if self.criterion == "information_gain":
             return float(information_gain(covariance, gradients).mean())
         relative = np.einsum("nkk->nk", covariance) / self.question.prior_width**2

@@ -1,12 +1,12 @@
 """Many tracers, one question: what does not depend on the tracer is drawn and compiled once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 
-from fluxkit.design.criteria import information_gain, posterior_covariance
+from fluxkit.design.criteria import information_gain
 from fluxkit.design.experiments import ALL, Question, make_question, seen_elements
 from fluxkit.design.information import fisher_information, mids_with_jacobian
 from fluxkit.errors import LabelingError, TracerError, UnknownNameError, suggest
@@ -26,7 +26,7 @@ class PreparedDesign:
         Every flux that may be of interest, as for :func:`fluxkit.design_tracers`.
     measurements : tuple of str or None
         Everything that may be measured; None for all that the network can.
-    draws, seed, prior, states, noise
+    draws, seed, prior, states, noise, natural_abundance, rates, rate_unit
         As for :func:`fluxkit.design_tracers`.
     questions : dict of str to Question
         Those that were asked already, by labeled elements.
@@ -40,6 +40,9 @@ class PreparedDesign:
     prior: str = "targets"
     states: xr.Dataset | None = None
     noise: NoiseModel | float = NoiseModel()  # noqa: RUF009, a frozen record
+    natural_abundance: str = ""
+    rates: Mapping[str, float] | None = None
+    rate_unit: str = ""
     questions: dict[str, Question] = field(default_factory=dict)
 
     @property
@@ -65,6 +68,7 @@ class PreparedDesign:
             self.questions[elements] = make_question(
                 self.network, [every], self.fluxes, self.measurements, draws=self.draws, seed=self.seed,
                 prior=self.prior, states=self.states, noise=self.noise, purity=1.0,
+                natural_abundance=self.natural_abundance, rates=self.rates, rate_unit=self.rate_unit,
             )  # fmt: skip
         return self.questions[elements]
 
@@ -147,9 +151,10 @@ def expect(
             f"nothing that is measured holds an atom of {' or '.join(elements)}, which {tracers.text!r} labels; "
             "measure more, or label other atoms."
         )
-    values, slopes = mids_with_jacobian(question.states, reader, reader.inputs(tracers, purity))
+    inputs = reader.inputs(tracers, purity)
+    values, slopes = mids_with_jacobian(question.states, reader, inputs, question.spread[elements])
     information = fisher_information(values, slopes, reader, question.noise, [chosen])[0]
-    covariance = posterior_covariance(information, question.gradients)
+    covariance = question.covariance(information)
     before = question.prior_width
     texts = {m.name: tuple(text or f"M+{shift}" for shift, text in m.isotopologues) for m in reader.measurements}
     return Expectation(

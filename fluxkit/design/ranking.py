@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fluxkit.design.candidates import Candidates, parallel_sets, read_candidates
-from fluxkit.design.criteria import detection_power, information_gain, posterior_covariance
+from fluxkit.design.criteria import detection_power, information_gain
 from fluxkit.design.experiments import MeasurementSets, Question, make_question
 from fluxkit.design.flux_targets import FluxTarget
 from fluxkit.design.prices import PriceTable, efficient, read_prices
@@ -38,6 +38,9 @@ def design_tracers(
     states: xr.Dataset | None = None,
     noise: NoiseModel | float = NoiseModel(),  # noqa: B008, a frozen record
     purity: float = 1.0,
+    natural_abundance: str = "",
+    rates: Mapping[str, float] | None = None,
+    rate_unit: str = "",
 ) -> xr.Dataset:
     r"""Rank tracers, mixtures, parallel experiments and measurements by what they will tell about chosen fluxes.
 
@@ -56,7 +59,9 @@ def design_tracers(
         The network.
     candidates : mapping of str to text or texts, or sequence of str, optional
         Tracer texts, ``{"mix": "50% [1,2-13C2]glucose + 50% [U-13C6]glucose"}``; several texts under one name are
-        parallel experiments. By default the network's standard tracers and those that are commonly bought.
+        parallel experiments. By default the network's standard tracers and those that are commonly bought. An open
+        ``"Glc_inf_x: ?% [U-13C6]"`` is averaged over all parts of the pool, and is not known to the one who measures;
+        its cost is that of the whole pool.
     fluxes_of_interest : sequence of str, or str
         Net fluxes by reaction, ``exchange(LDH)``, and expressions such as ``G6PDH / GLC_up``; by default a set of free
         net fluxes. Exchange fluxes count in decades of their logarithmic coordinate.
@@ -81,6 +86,16 @@ def design_tracers(
         Standard deviation of a MID value.
     purity : float
         Isotopic purity of every labeled position, 0 to 1.
+    natural_abundance : str
+        Elements whose natural isotopes the instrument does not resolve and that are not corrected for, ``"C"`` or
+        ``"CHNOPS"``, as for :func:`fluxkit.simulate`; needs formulas in the observation table.
+    rates : mapping of str to float, optional
+        Standard deviations of rates that will be measured beside the labeling, in the flux unit of the network, by
+        reaction or sum of reactions: ``{"GLC_up": 5.0, "MCT_out - MCT_in": 8.0}``. They count
+        once for a design, however many experiments it has.
+    rate_unit : str
+        Unit of the rates, as for :func:`fluxkit.quantify`: that of the network's fluxes puts both on one scale, else
+        their common factor is unknown, and rates tell of ratios of fluxes alone.
 
     Returns
     -------
@@ -99,12 +114,13 @@ def design_tracers(
         A flux, tracer, measurement or price cannot be understood, there is no draw, or a difference is not positive.
     """
     table = prices if isinstance(prices, PriceTable) else read_prices(prices)
-    given, left_out = read_candidates(network, candidates)
+    given, left_out = read_candidates(network, candidates, bool(natural_abundance))
     members = parallel_sets(list(given), parallel, _MOST)
     experiments = list(dict.fromkeys(each for part in given.values() for each in part))
     question = make_question(
         network, experiments, fluxes_of_interest, measurements,
         draws=draws, seed=seed, prior=prior, states=states, noise=noise, purity=purity,
+        natural_abundance=natural_abundance, rates=rates, rate_unit=rate_unit,
     )  # fmt: skip
     goal = _differences(question, difference)
     _check_rank(question.targets, rank_by)
@@ -123,7 +139,8 @@ def design_tracers(
     result["efficient"] = ("design", efficient(result["cost"].values, result["information_gain"].values))
     result.attrs = {
         "network": network.name, "draws": len(question.states), "seed": seed, "prior": prior, "rank_by": rank_by,
-        "noise": question.noise.to_json(), "purity": purity, "left_out": json.dumps(left_out),
+        "noise": question.noise.to_json(), "purity": purity, "natural_abundance": natural_abundance,
+        "rates": json.dumps(dict(rates or {})), "left_out": json.dumps(left_out),
     }  # fmt: skip
     return result.isel(design=_order(result, rank_by))
 
@@ -156,7 +173,7 @@ def _covariances(
     """Return posterior covariances, shape ``(set * member, state, target, target)``."""
     each = {name: sum(question.information(one) for one in part) for name, part in given.items()}
     parts = [
-        posterior_covariance(sum(each[name][s] for name in chosen), question.gradients)  # type: ignore[index]
+        question.covariance(sum(each[name][s] for name in chosen))  # type: ignore[index]
         for s in range(len(question.sets))
         for chosen in members
     ]

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from fluxkit.emu import Emu, Program, Slot, Tape, TapeBuilder, build_program, decompose, tangent
 from fluxkit.errors import LabelingError
 from fluxkit.labeling import Tracers
-from fluxkit.labeling.likelihood import FLUXES, WEIGHTS, write_mixture
-from fluxkit.labeling.meaning import ResolvedMeasurement, resolve_measurement
+from fluxkit.labeling.likelihood import FLUXES, INPUTS, WEIGHTS, write_mixture
+from fluxkit.labeling.meaning import ResolvedMeasurement, abundance_matrix, resolve_measurement
 from fluxkit.labeling.mixing import Mixing, build_mixing
 from fluxkit.labeling.programs import input_mids
 from fluxkit.labeling.tracers import input_mid
@@ -60,6 +61,28 @@ class Readings:
     def slopes(self) -> Tape:
         """To their derivative along a direction of fluxes and weights."""
         return tangent(self.values, (FLUXES, WEIGHTS))
+
+    @cached_property
+    def input_slopes(self) -> Tape:
+        """To their derivative along a direction of input values."""
+        return tangent(self.values, (INPUTS,))
+
+    def spread(self, natural_abundance: str) -> np.ndarray | None:
+        """Return what natural isotopes make of the MIDs, shape ``(value, value)``; None where they are corrected for.
+
+        Parameters
+        ----------
+        natural_abundance : str
+            Elements whose natural isotopes the instrument does not resolve, as for :func:`fluxkit.simulate`.
+
+        Raises
+        ------
+        LabelingError
+            A measurement has no formula, or is seen by the mass of several labeled elements.
+        """
+        if not natural_abundance:
+            return None
+        return np.asarray(block_diag(*(abundance_matrix(m, m.formula, natural_abundance) for m in self.measurements)))
 
     @cached_property
     def _unlabeled(self) -> Mapping[Emu, np.ndarray]:

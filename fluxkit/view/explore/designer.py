@@ -1,6 +1,6 @@
 """The tracer designer: one call for a widget in which a tracer is put together atom by atom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,9 @@ def tracer_designer(
     prior: str = "targets",
     states: xr.Dataset | None = None,
     noise: NoiseModel | float = NoiseModel(),  # noqa: B008, a frozen record
+    natural_abundance: str = "",
+    rates: Mapping[str, float] | None = None,
+    rate_unit: str = "",
     theme: str = "auto",
 ) -> "TracerDesigner":
     """Put a tracer together atom by atom, and watch what it would show, what it would tell, and what it costs.
@@ -54,7 +57,7 @@ def tracer_designer(
         What can be measured; everything in the observation table by default.
     purity : float
         Isotopic purity of every labeled position, 0 to 1.
-    prices, draws, seed, prior, states, noise
+    prices, draws, seed, prior, states, noise, natural_abundance, rates, rate_unit
         As for :func:`fluxkit.design_tracers`.
     theme : {"auto", "light", "dark"}
         ``auto`` follows the reader's system.
@@ -89,7 +92,9 @@ def tracer_designer(
     ]
     offered = (*options, *(each for each in asked if each not in options))
     names = None if measurements is None else tuple(measurements)
-    prepared = PreparedDesign(network, offered, names, draws, seed, prior, states, noise)
+    prepared = PreparedDesign(
+        network, offered, names, draws, seed, prior, states, noise, natural_abundance, rates, rate_unit
+    )
     table = prices if isinstance(prices, PriceTable) else read_prices(prices)
     mix = first_mix(prepared) if tracers is None else read_mix(network, tracers)
     return TracerDesigner(

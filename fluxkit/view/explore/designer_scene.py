@@ -157,8 +157,9 @@ def designer_answer(
     network = prepared.network
     labels = [part_label(network, each) for each in mix]
     elements = labeled_elements([_whole(each) for each in mix])
-    known = {"labels": labels, "measurable": list(prepared.measurable(elements)) if elements else []}
+    known: dict[str, Any] = {"labels": labels, "measurable": []}
     try:
+        known["measurable"] = list(prepared.measurable(elements)) if elements else []
         tracers = mix_tracers(network, mix)
         if not 0 < purity <= 1:
             raise TracerError(f"the purity is {100 * purity:g} %; give more than 0 and at most 100 %, such as 99.")

@@ -161,6 +161,16 @@ def test_what_else_the_page_may_ask_wrongly_is_refused_there(designer):
     assert designer.answer["refusal"] == ""
 
 
+def test_rates_and_natural_isotopes_are_those_of_a_ranking(ccm):
+    ask = {"draws": 3, "rates": {"GLC_up": 5.0, "MCT_out - MCT_in": 8.0}, "natural_abundance": "CHNOPS"}
+    widget = tracer_designer(ccm, START["ccm"], fluxes_of_interest=["PC", "G6PDH"], **ask)
+    ranked = fluxkit.design_tracers(ccm, [START["ccm"]], fluxes_of_interest=["PC", "G6PDH"], **ask).squeeze("design")
+    shown = [each["half"] for each in widget.answer["intervals"]]
+    np.testing.assert_allclose(shown, 1.6448536 * ranked["expected_width"], rtol=5e-6)  # six digits are shown
+    widget.tracers = "[U-13C5,15N2]glutamine"
+    assert "Measure one element" in widget.answer["refusal"]
+
+
 def test_wrong_values_from_python_are_refused_by_name(ccm, designer):
     with pytest.raises(traitlets.TraitError, match="no input pool 'Glk_x'"):
         designer.mix = [{"pool": "Glk_x", "atoms": [], "fraction": 1.0}]
