@@ -6,19 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
 from fluxkit.view.body_scene import body_scene
-from fluxkit.view.drawn_page import drawing, html_page
-from fluxkit.view.flux_map import SCRIPT as FLUX_SCRIPT
+from fluxkit.view.drawn_page import drawing, drawn_module, html_page
 from fluxkit.view.flux_map import STYLE as FLUX_STYLE
 
 if TYPE_CHECKING:
     from fluxkit.view.body_widget import BodyMap
 
-SCRIPT = Path(__file__).with_name("body_map.js")
 STYLE = Path(__file__).with_name("body_map.css")
 SETTINGS = {"nutrient": "", "count": "carbon", "threshold": 0.01, "organ": ""}
 """What is shown at first: all nutrients in atoms of carbon, but the smallest fluxes, and no organ from inside."""
-
-_EXPORT = "export default {"
 
 
 def body_map(
@@ -68,8 +64,7 @@ def body_map(
 
 def body_script() -> str:
     """Return the module that draws: that of the flux map, which opens inside an organ, and that of the body."""
-    flux = FLUX_SCRIPT.read_text(encoding="utf-8").partition(_EXPORT)[0]
-    return flux + SCRIPT.read_text(encoding="utf-8")
+    return drawn_module("flux_map.js", "body_map.js")
 
 
 def body_style() -> str:

@@ -2,7 +2,33 @@
 
 import json
 from html import escape
+from pathlib import Path
 from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def drawn_module(*scripts: str) -> str:
+    """Return the JavaScript module of a widget: the elements that all of them share, and its own files.
+
+    Parameters
+    ----------
+    *scripts : str
+        Names of files of this folder; the last one draws. Of the others what they export is left out.
+    """
+    texts = [(HERE / name).read_text(encoding="utf-8") for name in ("elements.js", *scripts)]
+    return "".join([*(without_export(each) for each in texts[:-1]), texts[-1]])
+
+
+def without_export(module: str) -> str:
+    """Return a JavaScript module without its last statement, what it exports.
+
+    Parameters
+    ----------
+    module : str
+        JavaScript.
+    """
+    return module.partition("export default {")[0]
 
 
 def html_page(title: str, body: str, *, theme: str = "auto", style: str = "") -> str:
@@ -51,7 +77,7 @@ def drawing(module: str, state: dict[str, Any], element_id: str, render: str = "
         Function of the module that draws.
     """
     return (
-        f'<script type="module">\n{module.partition("export default {")[0]}\n'
+        f'<script type="module">\n{without_export(module)}\n'
         f"const state = {inert(state)};\n"
         "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },\n"
         "  on() {}, off() {}, save_changes() {} };\n"

@@ -1,23 +1,6 @@
-// Draws the dictionary that fluxkit.view.map_data computes. No imports, no network: the same file serves the notebook
-// widget and the offline page.
-const NS = "http://www.w3.org/2000/svg";
+// Draws the dictionary that fluxkit.view.map_data computes. It stands behind elements.js in one module, the same for the
+// notebook widget and the offline page; no imports, no network.
 const SMALL = 0.62; // pixels per map unit below which labels give way to fewer, larger names
-
-function svg(tag, attributes = {}, parent = null, text = null) {
-  const node = document.createElementNS(NS, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== null) node.textContent = text;
-  if (parent) parent.appendChild(node);
-  return node;
-}
-
-function html(tag, className, parent, text = null) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== null) node.textContent = text;
-  if (parent) parent.appendChild(node);
-  return node;
-}
 
 function number(value) {
   if (value === null || value === undefined) return "–";

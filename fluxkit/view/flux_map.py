@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
-from fluxkit.view.drawn_page import html_page, inert
+from fluxkit.view.drawn_page import drawn_module, html_page, inert, without_export
 from fluxkit.view.layout import MapLayout
 from fluxkit.view.map_data import map_data, text_width
 
 if TYPE_CHECKING:
     from fluxkit.view.widget import FluxMap
 
-SCRIPT = Path(__file__).with_name("flux_map.js")
+SCRIPT = drawn_module("flux_map.js")
 STYLE = Path(__file__).with_name("flux_map.css")
 
 
@@ -87,14 +87,13 @@ def flux_map(
     return FluxMap(data=data, theme=theme)
 
 
+_TITLE, _BODY = "[title]", "[body]"  # places of an empty page that the script fills
 _MODEL = r"""const page = () => {
   const [style, script] = ["style", "script"].map((part) => document.getElementById(`${id}-${part}`).textContent);
   const title = document.title.replace(/[<&]/g, (each) => `&#${each.charCodeAt(0)};`);
-  return `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>${title}</title>\n`
-    + '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-    + '<meta name="color-scheme" content="light dark">\n<style>body { margin: 0; }</style>\n</head>\n<body>\n'
-    + `<style id="${id}-style">${style}</style>\n<div id="${id}"></div>\n`
-    + `<script type="module" id="${id}-script">${script}<\/script>\n</body>\n</html>\n`;
+  const body = `<style id="${id}-style">${style}</style>\n<div id="${id}"></div>\n`
+    + `<script type="module" id="${id}-script">${script}<\/script>\n`;
+  return empty[0] + title + empty[1] + body + empty[2];
 };
 const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },
   on() {}, off() {}, save_changes() {}, page };
@@ -113,14 +112,15 @@ def map_fragment(data: dict[str, Any], *, theme: str = "auto", element_id: str =
     element_id : str
         Identifier of the element, unique on the page.
     """
-    script = SCRIPT.read_text(encoding="utf-8").replace("export default { render };", "")
+    before, _, rest = html_page(_TITLE, _BODY, theme=theme).partition(_TITLE)
+    empty = [before, *rest.split(_BODY)]
     payload = inert({"data": data, "theme": theme, "selected": ""})
     name = escape(element_id, quote=True)
     return (
         f'<style id="{name}-style">\n{STYLE.read_text(encoding="utf-8")}</style>\n'
         f'<div id="{name}"></div>\n'
-        f'<script type="module" id="{name}-script">\n{script}\n'
-        f"const state = {payload};\n"
+        f'<script type="module" id="{name}-script">\n{without_export(SCRIPT)}\n'
+        f"const state = {payload};\nconst empty = {inert(empty)};\n"
         f"const id = {json.dumps(element_id)};\n{_MODEL}"
         "render({ model, el: document.getElementById(id) });\n</script>\n"
     )

@@ -1,28 +1,11 @@
-// Plays the dictionary that fluxkit.view.label_path_data computes. No imports, no network: the same file serves the notebook
-// widget and the offline page.
-const NS = "http://www.w3.org/2000/svg";
+// Plays the dictionary that fluxkit.view.label_path_data computes. It stands behind elements.js in one module, the same for
+// the notebook widget and the offline page; no imports, no network.
 const ISOTOPE = { C: "carbon (13C)", N: "nitrogen (15N)", H: "hydrogen (2H)" };
 const SPEEDS = [0.5, 1, 2, 4];
 const ICONS = {
   start: "M3,3h2v10H3zM13,3v10L6,8z", back: "M12,3v10L4,8z", play: "M4,2.5v11L13,8z", pause: "M4,3h3v10H4zM9,3h3v10H9z",
   next: "M4,3v10L12,8z", end: "M11,3h2v10h-2zM3,3v10L10,8z",
 };
-
-function svg(tag, attributes = {}, parent = null, text = null) {
-  const node = document.createElementNS(NS, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== null) node.textContent = text;
-  if (parent) parent.appendChild(node);
-  return node;
-}
-
-function html(tag, className, parent, text = null) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== null) node.textContent = text;
-  if (parent) parent.appendChild(node);
-  return node;
-}
 
 function percent(fraction) {
   const value = 100 * fraction;

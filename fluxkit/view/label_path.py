@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxkit.networks import Network
-from fluxkit.view.drawn_page import drawing, html_page
+from fluxkit.view.drawn_page import drawing, drawn_module, html_page
 from fluxkit.view.label_path_data import label_path_data
 
 if TYPE_CHECKING:
     from fluxkit.view.label_path_widget import LabelPath
 
-SCRIPT = Path(__file__).with_name("label_path.js")
+SCRIPT = drawn_module("label_path.js")
 STYLE = Path(__file__).with_name("label_path.css")
 SETTINGS = {"step": 0, "choice": 0, "speed": 1.0}
 
@@ -80,6 +80,6 @@ def label_path_page(data: dict[str, Any], *, theme: str = "auto", **settings: An
         What is shown at first: ``step``, ``choice``, ``speed``.
     """
     state = {"data": data, "theme": theme, **SETTINGS, **settings}
-    body = f'<div id="fluxkit-path"></div>\n{drawing(SCRIPT.read_text(encoding="utf-8"), state, "fluxkit-path")}'
+    body = f'<div id="fluxkit-path"></div>\n{drawing(SCRIPT, state, "fluxkit-path")}'
     title = data["title"] or f"Path of {data['tracer']} in {data['network']}"
     return html_page(title, body, theme=theme, style=STYLE.read_text(encoding="utf-8"))
