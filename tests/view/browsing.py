@@ -61,8 +61,8 @@ class Watch:
         complaints, elsewhere = list(self.complaints), list(self.elsewhere)
         self.complaints.clear()
         self.elsewhere.clear()
-        assert complaints == []
-        assert elsewhere == []
+        assert not complaints, complaints
+        assert not elsewhere, elsewhere
 
     def close(self) -> None:
         for page in self.pages:

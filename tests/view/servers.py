@@ -92,10 +92,15 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def run_all(page, shows: str) -> None:
-    """Run all cells of the notebook that a page of JupyterLab shows, and wait until something shows in its outputs."""
+def start_all(page) -> None:
+    """Run all cells of the notebook that a page of JupyterLab shows, once its kernel is there."""
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
     page.click('.lm-MenuBar-itemLabel:text-is("Run")')
     page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+
+
+def run_all(page, shows: str) -> None:
+    """Do the same, and wait until something shows in the outputs."""
+    start_all(page)
     page.wait_for_selector(shows)
