@@ -7,6 +7,7 @@ compared with the library.
 import argparse
 import importlib.util
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -42,24 +43,26 @@ WAIT = """async ({ inputs, value, root, key }) => new Promise((done) => {
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of many moves."""
+    """Milliseconds of many moves, and how long the processor worked on each on average."""
 
     values: tuple[float, ...]
+    processor: float = 0.0
 
     def text(self) -> str:
-        """Return median and 95 % quantile."""
-        return f"{np.median(self.values):.0f} / {np.quantile(self.values, 0.95):.0f}"
+        """Return median and 95 % quantile, and the processor's time where it is known."""
+        spent = f" ({self.processor:.0f})" if self.processor else ""
+        return f"{np.median(self.values):.0f} / {np.quantile(self.values, 0.95):.0f}{spent}"
 
 
 def taken(action: Callable[[int], object], moves: int) -> Times:
     """Return the times of moves 1 to ``moves``, after one that does not count."""
     action(0)
-    times = []
+    times, worked = [], time.process_time()
     for k in range(1, moves + 1):
         begin = time.perf_counter()
         action(k)
         times.append(1e3 * (time.perf_counter() - begin))
-    return Times(tuple(times))
+    return Times(tuple(times), 1e3 * (time.process_time() - worked) / moves)
 
 
 def opening(make: Callable[[], object]) -> float:
@@ -172,15 +175,18 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true", help="leave out the times in JupyterLab")
     parser.add_argument("--print", action="store_true", help="print the section instead of writing it to the page")
     options = parser.parse_args()
+    load = [f"{each:.1f}" for each in os.getloadavg()]
     rows = [designer_row(name, options.moves) for name in NETWORKS]
     rows += [explorer_row(name, options.moves) for name in NETWORKS]
     browser = "" if options.no_browser else in_the_page(options.moves)
     head = ["widget", "shown", "opening, s", "a move, ms", "an atom, ms", "answer, kB"]
     lines = [f"| {' | '.join(each)} |" for each in (head, ["---"] * len(head), *rows)]
     text = (
-        f"{describe_machine()}. Milliseconds in the kernel: median / 95 % of {options.moves} moves, {LIMIT:.0f} being "
-        "the aim; a move is another share of a labeling, or another value of a net flux. Opening with code on disk; "
-        "an element that is labeled for the first time opens a program of its own.\n\n" + "\n".join(lines)
+        f"{describe_machine()}. Milliseconds in the kernel: median / 95 % of {options.moves} moves (mean time of the "
+        f"processor), {LIMIT:.0f} being the aim. Load of the machine before, over 1, 5 and 15 minutes: "
+        f"{', '.join(load)}; other work makes all but the processor's time longer. A move is another share of a "
+        "labeling, or another value of a net flux. Opening with code on disk; an element that is labeled for the first "
+        "time opens a program of its own.\n\n" + "\n".join(lines)
     )
     publish("Widgets", f"{text}\n\n{browser}", options.print)
 

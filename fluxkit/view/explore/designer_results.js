@@ -7,27 +7,38 @@ function amount(row, half) {
 }
 
 function drawIntervals(parent, answer, kept) {
-  parent.replaceChildren();
-  for (const row of answer.intervals) {
-    const part = (half) => 100 * Math.min(1, half / row.prior), share = part(row.half);
-    const item = make("div", { class: "td-interval", "data-flux": row.flux, "data-half": row.half, "data-prior": row.prior, role: "img",
-      "aria-label": `${row.flux}: ${amount(row, row.half)}, before the experiment ${amount(row, row.prior)}${kept && kept.halves[row.flux] !== undefined ? `, kept design ${amount(row, kept.halves[row.flux])}` : ""}` }, parent);
-    make("span", { class: "td-flux" }, item, row.flux);
-    const track = make("span", { class: "td-track" }, item);
-    const put = (className, width) => {
-      const node = make("span", { class: className }, track);
-      node.style.left = `${50 - width / 2}%`;
-      node.style.width = `${width}%`;
-    };
-    put("td-prior", 100);
-    put("td-most", part(row.high));
-    put("td-half", share);
-    if (kept && kept.halves[row.flux] !== undefined) put("td-kept", part(kept.halves[row.flux]));
-    make("span", { class: "td-middle" }, track);
-    const words = make("span", { class: "td-numbers" }, item);
-    make("strong", {}, words, amount(row, row.half));
-    make("span", { class: "fx-muted" }, words, ` of ${amount(row, row.prior)}`);
+  const layers = ["td-prior", "td-most", "td-half", ...(kept ? ["td-kept"] : [])];
+  const wanted = `${layers.length} ${answer.intervals.map((row) => row.flux).join("\n")}`;
+  if (parent.dataset.rows !== wanted) { // built once; a move of the mix only changes widths and numbers
+    parent.dataset.rows = wanted;
+    parent.replaceChildren();
+    for (const row of answer.intervals) {
+      const item = make("div", { class: "td-interval", "data-flux": row.flux, role: "img" }, parent);
+      make("span", { class: "td-flux" }, item, row.flux);
+      const track = make("span", { class: "td-track" }, item);
+      for (const each of [...layers, "td-middle"]) make("span", { class: each }, track);
+      const words = make("span", { class: "td-numbers" }, item);
+      make("strong", {}, words);
+      make("span", { class: "fx-muted" }, words);
+    }
   }
+  answer.intervals.forEach((row, i) => {
+    const item = parent.children[i], [, track, words] = item.children;
+    const old = kept ? kept.halves[row.flux] : undefined;
+    const halves = [row.prior, row.high, row.half, old || 0];
+    layers.forEach((_, k) => {
+      const width = 100 * Math.min(1, halves[k] / row.prior), { style } = track.children[k];
+      style.left = `${50 - width / 2}%`;
+      style.width = `${width}%`;
+      style.display = halves[k] ? "" : "none";
+    });
+    item.dataset.half = row.half;
+    item.dataset.prior = row.prior;
+    words.children[0].textContent = amount(row, row.half);
+    words.children[1].textContent = ` of ${amount(row, row.prior)}`;
+    const before = old ? `, kept design ${amount(row, old)}` : "";
+    item.setAttribute("aria-label", `${row.flux}: ${amount(row, row.half)}, before the experiment ${amount(row, row.prior)}${before}`);
+  });
 }
 
 function drawPanels(parent, answer) {
@@ -60,7 +71,7 @@ function drawPanels(parent, answer) {
     plot.setAttribute("aria-label", `${panel.fragment}: ${words.join("; ")}`);
     return cell;
   });
-  parent.replaceChildren(...cells);
+  if (cells.length !== parent.children.length || cells.some((cell, i) => cell !== parent.children[i])) parent.replaceChildren(...cells);
 }
 
 function costText(cost) {
