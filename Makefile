@@ -47,7 +47,7 @@ model: $(STAMP)  ## train the shipped model of the ccm network again, or go on w
 	@OMP_NUM_THREADS=1 $(BIN)/python -m fluxkit train --network ccm --resume --out fluxkit/learning/models/ccm
 
 benchmark: $(STAMP)  ## measure speed, accuracy and calibration again
-	@set -e; for each in simulator sampler plain_mlp quantify verdict whole_body mice widgets; do $(BIN)/python benchmarks/$$each.py; done
+	@set -e; for each in simulator sampler plain_mlp quantify verdict whole_body mice widgets notebooks; do $(BIN)/python benchmarks/$$each.py; done
 
 lint: $(STAMP)  ## check style, format and types
 	@$(BIN)/ruff check .

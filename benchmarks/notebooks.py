@@ -111,7 +111,7 @@ def section(rows: dict[tuple[str, str], list[Opening | None]], load: tuple[float
     machine = f"{describe_machine()}; load (processes that run or wait) {load[0]:.1f} before, {load[1]:.1f} after"
     text = (
         "From opening a notebook to the first picture to be seen: in JupyterLab with *run all* as soon as its kernel "
-        f"is there, the app in Voila; a new server, browser and kernel each time. {LIMIT:.0f} s are aimed at. {machine}."
+        f"is there, the app in Voila; a new server, browser and kernel each time. Aimed at: {LIMIT:.0f} s. {machine}."
     )
     head = (
         "notebook",

@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 
 LOCAL = ("file:", "data:", "blob:")
 PATIENCE = 120  # seconds until a page must show what is waited for: the machine may be busy
-ICONS = "https://cdn.jsdelivr.net/npm/@fortawesome/**"  # Voila's template asks for this font; pages do without
+WITHOUT = (  # Voila's template asks for fonts and for the typesetting of formulas: pages do without
+    "https://cdn.jsdelivr.net/npm/@fortawesome/",
+    "https://cdnjs.cloudflare.com/ajax/libs/mathjax/",
+)
 
 
 class Watch:
@@ -31,7 +34,8 @@ class Watch:
         self.pages.append(page)
         page.set_default_timeout(1000 * PATIENCE)
         if self.served:
-            page.route(ICONS, lambda route: route.fulfill(body="", content_type="text/css"))
+            for start in WITHOUT:
+                page.route(f"{start}**", lambda route: route.abort())
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(
@@ -44,7 +48,8 @@ class Watch:
         return page
 
     def _hear(self, message) -> None:
-        if not self.served or message.type == "error":
+        without = message.location.get("url", "").startswith(WITHOUT)
+        if not without and (not self.served or message.type == "error"):
             self.complaints.append(message.text)
 
     def _receive(self, answer) -> None:
@@ -53,7 +58,7 @@ class Watch:
 
     def _ask(self, request) -> None:
         home = bool(self.served) and urlsplit(request.url).netloc == urlsplit(self.served).netloc
-        if not (home or request.url.startswith((*LOCAL, ICONS[:-2]))):
+        if not (home or request.url.startswith((*LOCAL, *WITHOUT))):
             self.elsewhere.append(request.url)
 
     def check(self) -> None:
