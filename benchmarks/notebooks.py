@@ -6,6 +6,7 @@ Each is opened twice: with nothing kept of machine code and flux spaces, as by t
 import argparse
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -98,8 +99,8 @@ def measure(name: str, where: str) -> list[Opening | None]:
                 tempfile.TemporaryDirectory() as folder,
                 pictures.browser() as c,
             ):
-                for each in ("notebooks", "data"):
-                    (Path(folder) / each).symlink_to(ROOT / each)
+                shutil.copytree(ROOT / "notebooks", Path(folder) / "notebooks")  # JupyterLab saves by itself
+                (Path(folder) / "data").symlink_to(ROOT / "data")
                 with servers.lab_server(Path(folder), Path(home)) as address, watching(c, address) as watch:
                     try:
                         found.append(open_once(watch, address, name, where))
@@ -144,8 +145,8 @@ def section(rows: dict[tuple[str, str], list[Opening | None]], load: tuple[float
         lines.append(f"| `{name}` | {where} | {seconds(first)} | {seconds(again)} | {memory} |")
     notes = (
         "*Nothing kept*: no machine code and no flux spaces of earlier sessions; the other columns are of the second "
-        "opening. *Processor* is what server, kernel and browser used up to the picture, whatever else the machine did: "
-        "about the time on an idle one. Memory is the largest resident one up to then."
+        "opening. *Processor* is what server, kernel and browser used up to then, whatever else the machine did: "
+        "about the time on an idle one. Memory is the largest resident one."
     )
     return "\n".join([*lines, "", notes])
 
