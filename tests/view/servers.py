@@ -95,9 +95,10 @@ def free_port() -> int:
 def start_all(page) -> None:
     """Run all cells of the notebook that a page of JupyterLab shows, once its kernel is there."""
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+    page.wait_for_selector('.jp-StatusBar-TextItem:has-text("| Idle")')  # the indicator above is idle without a kernel
     page.click('.lm-MenuBar-itemLabel:text-is("Run")')
     page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    page.wait_for_selector(r".jp-CodeCell .jp-InputPrompt:text-matches('\\[(\\*|1)\\]')")
 
 
 def run_all(page, shows: str) -> None:

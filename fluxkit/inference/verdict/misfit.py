@@ -12,7 +12,7 @@ https://hdl.handle.net/11299/37076).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.special import chdtrc, ndtr  # scipy.stats takes long to load
 
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.refinement import Refined
@@ -206,14 +206,14 @@ def sidak(p_values: np.ndarray) -> float:
 
 def two_sided(scores: np.ndarray) -> np.ndarray:
     """Return the probability of scores as large in either direction."""
-    return 2 * norm.sf(np.abs(scores))
+    return 2 * ndtr(-np.abs(scores))
 
 
 def upper_tail(scores: np.ndarray) -> np.ndarray:
     """Return the probability of scores as large in their own direction."""
-    return norm.sf(scores)
+    return ndtr(-scores)
 
 
 def chi_square_tail(value: float, freedom: float) -> float:
     """Return the probability of a larger chi-square; NaN without degrees of freedom."""
-    return float(chi2.sf(value, freedom)) if freedom > 0 else float("nan")
+    return float(chdtrc(freedom, value)) if freedom > 0 else float("nan")
