@@ -18,6 +18,7 @@ from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.estimate import FluxEstimate
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.verdict.misfit import chi_square_tail, closed_fragments
+from fluxkit.labeling import with_open_infusions
 
 _STEPS, _SETTLED = 60, 1e-3
 _EDGE = 1e-6
@@ -76,6 +77,7 @@ def predict_left_out(
     prior: str = "targets",
     seed: int = 0,
     weights_of: Mapping[str, float] | FluxEstimate | None = None,
+    open_infusions: bool = False,
 ) -> LeftOut:
     """Predict the labeling of a sample from the posterior fluxes of others.
 
@@ -88,8 +90,7 @@ def predict_left_out(
     estimate : FluxEstimate
         Of other samples.
     labeling : xarray.Dataset
-        The sample that was left out, without a ``sample`` dimension, with ``mid_sd``. Where its infusion had a rate of
-        its own, say so: :func:`fluxkit.labeling.with_open_infusions`.
+        The sample that was left out, without a ``sample`` dimension, with ``mid_sd``.
     draws : int
         Draws of posterior and prior.
     prior : str
@@ -100,9 +101,14 @@ def predict_left_out(
         Weights that are held instead of found anew: their values, 0 to 1, or an estimate, such as ``estimate`` itself,
         whose posterior medians hold the weights of equal name. So one sees what is predicted with the dilutions of the
         other samples.
+    open_infusions : bool
+        Whether the sample was infused at a rate of its own, so that the labeled part of each tracer is to be found:
+        :func:`fluxkit.labeling.with_open_infusions`.
 
     Raises
     ------
+    TracerError
+        An open infusion is a mixture of tracers, or labels nothing.
     LabelingError
         The dataset holds several samples, draws is below 1, or a held weight is outside 0 to 1.
     UnknownNameError
@@ -114,6 +120,7 @@ def predict_left_out(
         raise LabelingError(
             "the dataset holds several samples; pool them, or take one: fluxkit.labeling.pool_replicates."
         )
+    labeling = with_open_infusions(labeling, estimate.network) if open_infusions else labeling
     density = build_density(labeling, estimate.network, prior)
     held = _held(weights_of, density.measurement.weight_names)
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 """Reading measured labeling: a tidy table of fractions or raw intensities becomes a labeling dataset."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from fluxkit.labeling.measured_names import check_formulas, join_tissues, resolv
 from fluxkit.labeling.measured_values import MeasuredValue, read_values
 from fluxkit.labeling.natural_abundance import parse_elements
 from fluxkit.labeling.noise import NoiseModel
+from fluxkit.labeling.replicates import pool_replicates
+from fluxkit.labeling.selection import select_labeling
 from fluxkit.labeling.table_rows import RowTable, read_rows
 from fluxkit.labeling.tracers import Tracers, labeled_elements, normalise_experiments
 from fluxkit.networks import Network, load_network
@@ -31,6 +33,9 @@ def read_labeling(
     noise: NoiseModel | None = None,
     sheet: str | None = None,
     unknown: Literal["error", "drop"] = "error",
+    experiments: Sequence[str] | None = None,
+    tissues: Sequence[str] | None = None,
+    pool: bool = False,
 ) -> xr.Dataset:
     """Read measured isotope labeling from a tidy table, one row per mass shift.
 
@@ -77,6 +82,12 @@ def read_labeling(
         Sheet of a workbook; the first by default.
     unknown : {"error", "drop"}
         What to do with a metabolite that the network does not know; ``"drop"`` says so in the notes.
+    experiments, tissues : sequence of str, optional
+        Part of the table: these experiments (or animals, where each is one), what is measured in these tissues; see
+        :func:`fluxkit.labeling.select_labeling`. All by default.
+    pool : bool
+        Whether to pool the replicates of a table of one condition into one sample
+        (:func:`fluxkit.labeling.pool_replicates`); :func:`fluxkit.quantify` pools each of several conditions itself.
 
     Returns
     -------
@@ -103,14 +114,14 @@ def read_labeling(
     table = read_rows(path, sheet)
     values, kind = read_values(table)
     table, values = join_tissues(table, values, network)
-    experiments, values = _experiments(table, values, tracers, network)
-    elements = labeled_elements(experiments.values()) or "C"
+    found, values = _experiments(table, values, tracers, network)
+    elements = labeled_elements(found.values()) or "C"
     resolved, renamed, notes = resolve_names(table, values, network, elements, drop=unknown == "drop")
     values = [each for each in values if each.name in renamed]
     if table.unused:
         notes.append(f"columns not used: {', '.join(table.unused)}.")
     formulas = check_formulas(table, values, resolved, renamed, natural_abundance)
-    grid = MeasuredGrid(table, values, resolved, renamed, list(experiments))
+    grid = MeasuredGrid(table, values, resolved, renamed, list(found))
     left_out = [each.masked for each in values]
     if masks is not None:
         hit = masked(read_masks(masks), [each.record() for each in values])
@@ -121,7 +132,7 @@ def read_labeling(
     dims = ("sample", "experiment", "isotopologue") if samples else ("experiment", "isotopologue")
     if not samples:
         arrays = {name: array[0] for name, array in arrays.items()}
-    return labeling_dataset(
+    labeling = labeling_dataset(
         arrays["mid"],
         mid_sd=arrays["mid_sd"],
         mid_limit=arrays.get("mid_limit"),
@@ -132,7 +143,7 @@ def read_labeling(
         mass_shifts=grid.shifts,
         isotopes=grid.isotopes,
         network=network,
-        experiments={name: each.text for name, each in experiments.items()},
+        experiments={name: each.text for name, each in found.items()},
         samples=samples,
         purity=purity,
         natural_abundance=natural_abundance,
@@ -141,6 +152,20 @@ def read_labeling(
         source=table.source,
         notes=notes,
     )
+    if experiments is not None or tissues is not None:
+        labeling = select_labeling(labeling, experiments=experiments, tissues=tissues)
+    return _pooled(labeling, table.source) if pool else labeling
+
+
+def _pooled(labeling: xr.Dataset, source: str) -> xr.Dataset:
+    samples = pool_replicates(labeling)
+    if len(samples) != 1:
+        raise LabelingError(
+            f"{source} holds {len(samples)} conditions or samples ({', '.join(samples)}), and pool=True makes one; "
+            "leave it out, or choose experiments of one condition (experiments=)."
+        )
+    (only,) = samples.values()
+    return only
 
 
 def _experiments(

@@ -4,6 +4,7 @@ from fluxkit.physiology.arteriovenous import mixed_vein, tissue_balance, unmixed
 from fluxkit.physiology.carbon_origins import carbon_sources, conversions_of_state, oxidation_by_tissue
 from fluxkit.physiology.conversions import CONVERSION_PROTOCOLS, conversion_fluxes, nutrient_cycle
 from fluxkit.physiology.enrichment import atom_enrichment, intact_fraction
+from fluxkit.physiology.fuels import tissue_fuels
 from fluxkit.physiology.mouse import MousePhysiology, read_mouse, recompute_turnover, turnover_table
 from fluxkit.physiology.organs import glucose_recycling, organ_balances, substrate_cycle, urea_turnover
 from fluxkit.physiology.oxidation import BICARBONATE_RECOVERY, direct_oxidation, oxidised_fraction
@@ -48,6 +49,7 @@ __all__ = [
     "conversions_of_state",
     "oxidation_by_tissue",
     "carbon_sources",
+    "tissue_fuels",
     "glucose_recycling",
     "substrate_cycle",
     "urea_turnover",

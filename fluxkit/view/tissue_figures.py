@@ -16,7 +16,7 @@ COLOURS = (BLUE, VERMILLION, "#009e73", ORANGE, "#cc79a7", SKY, MUTED)
 
 
 def tissue_source_figure(
-    shares: xr.Dataset | Mapping[str, xr.Dataset],
+    shares: xr.DataArray | Mapping[str, xr.DataArray],
     sources: Mapping[str, Sequence[str]],
     *,
     names: Mapping[str, str] | None = None,
@@ -27,9 +27,10 @@ def tissue_source_figure(
 
     Parameters
     ----------
-    shares : xarray.Dataset or mapping of str to xarray.Dataset
-        From :func:`fluxkit.physiology.carbon_sources` over posterior draws; several by name are drawn one below the
-        other in each row, the first filled, the next ones open.
+    shares : xarray.DataArray or mapping of str to xarray.DataArray
+        Over ``(draw, tissue, source)`` or ``(draw, pool, source)``: ``tca`` of
+        :func:`fluxkit.physiology.tissue_fuels`, or ``value`` of :func:`fluxkit.physiology.carbon_sources`, of posterior
+        draws. Several by name are drawn one below the other in each row, the first filled, the next ones open.
     sources : mapping of str to sequence of str
         What to show: nutrients that count together, ``{"glucose": ["Glc"], "lactate and pyruvate": ["Lac", "Pyr"]}``.
     names : mapping of str to str, optional
@@ -48,7 +49,9 @@ def tissue_source_figure(
     UnknownNameError
         There is no such source.
     """
-    several = {"": shares} if isinstance(shares, xr.Dataset) else dict(shares)
+    several = {"": shares} if isinstance(shares, xr.DataArray) else dict(shares)
+    several = {name: each.rename(tissue="pool") if "tissue" in each.dims else each for name, each in several.items()}
+    several = {name: each.dropna("pool", how="all") for name, each in several.items()}
     first = next(iter(several.values()))
     known = [str(each) for each in first["source"].values]
     for each in (name for group in sources.values() for name in group):
@@ -60,7 +63,7 @@ def tissue_source_figure(
     count = len(sources) * len(several)
     for i, (label, each) in enumerate(several.items()):
         for k, (source, colour) in enumerate(zip(sources, COLOURS * len(sources), strict=False)):
-            shares_of_group = each["value"].sel(source=list(sources[source])).sum("source")
+            shares_of_group = each.sel(source=list(sources[source])).sum("source")
             lower, middle, upper = shares_of_group.quantile(tails, "draw").transpose("quantile", "pool").values
             offset = 0.7 * ((k * len(several) + i + 0.5) / count - 0.5)
             figure.add_scatter(

@@ -76,9 +76,9 @@ def describe_card(card: Mapping[str, Any]) -> str:
             "",
             f"Trained by fluxkit {card['fluxkit']} with {command}: "
             f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets, each used "
-            f"{training['uses']} times, in {_duration(training['seconds'])} on {training['cores']} cores, seed {training['seed']}. "
-            f"What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step {training['best_step']}, "
-            f"with the lowest held-out loss ({training['val_loss']:.3f} nats).",
+            f"{training['uses']} times, in {_duration(training['seconds'])} on {training['cores']} cores, seed "
+            f"{training['seed']}. What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step "
+            f"{training['best_step']}, with the lowest held-out loss ({training['val_loss']:.3f} nats).",
             "",
             f"**Prior.** {card['prior']}.",
             "",

@@ -23,13 +23,19 @@ class Known:
     posterior = xr.concat([STATE] * 2, "draw").expand_dims("chain")
 
 
-def measured(fluxes, share, seed=0):
+def measured(fluxes, share, seed=0, opened=True):
     """Data at a labeled part and shares of compartments of their own."""
     weights = {"w3": 0.2, "w6": 0.8, "w8": 0.4}
     labeling = simulate(
         CCM, fluxes, f"Glc_x: {share}% [U-13C6]", fragments=NAMES, weights=weights, noise=0.004, seed=seed
     )
-    return with_open_infusions(labeling, CCM)
+    return with_open_infusions(labeling, CCM) if opened else labeling
+
+
+def test_an_infusion_is_opened_where_that_is_asked_for():
+    opened = predict_left_out(Known(), measured(STATE, 70), draws=1)
+    asked = predict_left_out(Known(), measured(STATE, 70, opened=False), draws=1, open_infusions=True)
+    np.testing.assert_allclose(asked.chi_square, opened.chi_square, rtol=1e-12)
 
 
 def test_the_same_fluxes_predict_other_data_to_their_noise():

@@ -97,3 +97,23 @@ def test_infusions_of_a_rate_of_their_own_are_left_open(mice):
     nothing = mice.assign_attrs(tracers='{"M1": "Glc_inf_x: 100% unlabeled"}')
     with pytest.raises(TracerError, match="labels nothing"):
         with_open_infusions(nothing, BODY)
+
+
+def test_a_part_is_read_and_pooled_at_once(mice):
+    read = read_labeling(
+        MICE / "labeling.csv",
+        BODY,
+        masks=MICE / "masks.tsv",
+        unknown="drop",
+        experiments=["M1", "M3"],
+        tissues=["plasma", "muscle"],
+        pool=True,
+    )
+    (pooled,) = pool_replicates(select_labeling(mice, experiments=["M1", "M3"], tissues=["plasma", "muscle"])).values()
+    xr.testing.assert_identical(read, pooled)
+
+
+def test_several_conditions_are_not_pooled_into_one():
+    cells = MICE.parent / "hct116" / "labeling.csv"
+    with pytest.raises(LabelingError, match="holds 2 conditions or samples .control, PHGDH inhibitor., and pool=True"):
+        read_labeling(cells, "ccm", "Glc_x: 100% [U-13C6]", pool=True, unknown="drop")

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from fluxkit.errors import FluxError, UnknownNameError
+from fluxkit.fluxes import draw_fluxes
 from fluxkit.labeling import simulate
 from fluxkit.networks import load_network
-from fluxkit.physiology import carbon_sources, conversions_of_state, oxidation_by_tissue, unlabeled_share_of_urine
+from fluxkit.physiology import (
+    carbon_sources,
+    conversions_of_state,
+    oxidation_by_tissue,
+    tissue_fuels,
+    unlabeled_share_of_urine,
+)
 
 BODY = load_network("wholebody")
 STATE = BODY.reference_fluxes()
@@ -50,6 +57,25 @@ def test_red_cells_burn_nothing_and_the_brain_burns_glucose():
     burnt = oxidation_by_tissue(STATE, BODY)["value"]
     assert (abs(burnt.sel(tissue="E")) < 1e-12).all()
     assert burnt.sel(tissue="B").idxmax("source").item() == "Glc"
+
+
+def test_fuels_are_the_three_accounts_by_the_names_of_tissues():
+    states = draw_fluxes(BODY, 2, seed=0)
+    fuels = tissue_fuels(states, BODY)
+    fed = carbon_sources(states, BODY, ["Mal.M"])["value"].sel(pool="Mal.M")
+    np.testing.assert_allclose(fuels["tca"].sel(tissue="muscle", source=fed["source"]), fed)
+    burnt = oxidation_by_tissue(states, BODY)["value"].sel(tissue="B", source="BHB")
+    np.testing.assert_allclose(fuels["burnt"].sel(tissue="brain", source="BHB"), burnt)
+    assert fuels["burnt"].attrs["units"] == "nmol C/min/g body weight"
+    assert fuels["tca"].sel(tissue="red cells").isnull().all()
+    assert "CO2" not in fuels["burnt"].dropna("source", how="all")["source"]
+    np.testing.assert_allclose(fuels["made"].sum("source"), 1, rtol=0, atol=1e-9)
+    assert fuels["made"].sel(source="Glc").isnull().all()
+
+
+def test_a_network_without_the_pool_has_no_fuels():
+    with pytest.raises(UnknownNameError, match="no tissue of 'wholebody' has a pool 'Malate'; they have"):
+        tissue_fuels(STATE, BODY, pool="Malate")
 
 
 def test_unknown_pools_and_products_are_refused():

@@ -12,7 +12,7 @@ NOTEBOOKS = sorted(
     each for each in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb") if not each.stem.endswith(".failed")
 )
 MOST_LINES = 20
-MOST_CALLS = {"whole_body": 16}  # a body needs more: reading, fluxes, labels, oxidation, maps and a left-out animal
+MOST_CALLS = 10
 BY_HAND = {"teaching_app"}  # an app without code to read
 
 
@@ -61,4 +61,4 @@ def test_cells_are_short_and_calls_are_few(path):
     codes = cells_of(path, "code")
     longest = max(codes, key=lambda code: len(code.splitlines()))
     assert len(longest.splitlines()) <= MOST_LINES, longest
-    assert len(functions_called(codes)) <= MOST_CALLS.get(path.stem, 10), functions_called(codes)
+    assert len(functions_called(codes)) <= MOST_CALLS, functions_called(codes)
