@@ -77,10 +77,12 @@ function labeled(parent, text, control) {
 }
 
 // A list box: arrow keys, Home, End and pages move; in a list of one choice they choose, in one of many Space does.
-function listBox(parent, { label, many = false, fill, onChoose }) {
+// A locked one is only looked at.
+function listBox(parent, { label, many = false, locked = false, fill, onChoose }) {
   const id = `fx-list-${counted += 1}`;
   const list = make("div", { class: "fx-list", role: "listbox", tabindex: 0, "aria-label": label, id }, parent);
   if (many) list.setAttribute("aria-multiselectable", "true");
+  if (locked) list.setAttribute("aria-disabled", "true");
   let items = [], active = 0, chosen = new Set();
   const mark = (scroll) => {
     [...list.children].forEach((node, i) => {
@@ -99,6 +101,7 @@ function listBox(parent, { label, many = false, fill, onChoose }) {
     if (!items.length) return;
     active = Math.max(0, Math.min(items.length - 1, index));
     const key = items[active].key;
+    if (locked) { mark(true); return; }
     if (!many) { chosen = new Set([key]); mark(true); onChoose(key); return; }
     if (chosen.has(key)) chosen.delete(key); else chosen.add(key);
     mark(true);

@@ -92,6 +92,7 @@ function render({ model, el }) {
   make("h3", { class: "fx-title" }, head, "Expected 90 % intervals");
   const gain = make("span", { class: "td-gain" }, head);
   const keep = make("button", { type: "button", class: "td-keep" }, head);
+  keep.hidden = locked; // there is no other design to compare with
   const key = make("div", { class: "fx-key fx-small" }, right);
   entry(key, "td-key-half", "expected");
   entry(key, "td-key-most", "at most, in 9 of 10 flux states");
@@ -100,16 +101,17 @@ function render({ model, el }) {
   const intervals = make("div", { class: "td-intervals" }, right);
   make("p", { class: "fx-muted fx-small" }, right,
     `Net fluxes: ${data.unit}; exchange fluxes: factors. Means over ${data.draws} flux states of the prior, linearised.`);
-  const fluxes = chooser(right, "Fluxes of interest", (names) => send("fluxes", names));
+  const fluxes = chooser(right, "Fluxes of interest", locked, (names) => send("fluxes", names));
   make("h3", {}, right, "Predicted labeling");
   const bars = make("div", { class: "fx-key fx-small" }, right);
   entry(bars, "fx-now", "mean");
   entry(bars, "td-key-range", "10 to 90 % of flux states");
   make("span", { class: "fx-muted" }, bars, "fraction of molecules by mass shift");
   const panels = make("div", { class: "fx-grid" }, right);
-  const measured = chooser(right, "Measurements", (names) => {
-    const lost = new Set(model.get("left_out").filter((each) => !good.measurable.includes(each)));
-    send("left_out", [...lost, ...good.measurable.filter((each) => !names.includes(each))]);
+  const measured = chooser(right, "Measurements", locked, (names) => {
+    const { measurable } = model.get("answer"); // a refusal names them, too
+    const lost = model.get("left_out").filter((each) => !measurable.includes(each));
+    send("left_out", [...lost, ...measurable.filter((each) => !names.includes(each))]);
   });
   const spoken = make("p", { class: "td-unseen", "aria-live": "polite" }, right);
 

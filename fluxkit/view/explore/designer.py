@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from fluxkit.design import PriceTable, read_prices
+from fluxkit.design.experiments import seen_elements
 from fluxkit.design.flux_targets import flux_targets
 from fluxkit.design.prepared import PreparedDesign
+from fluxkit.errors import LabelingError, TracerError
 from fluxkit.fluxes import flux_space
 from fluxkit.labeling import NoiseModel
 from fluxkit.networks import Network
 from fluxkit.view.explore.designer_scene import Shop, first_fluxes, first_mix
 from fluxkit.view.explore.explorer_scene import flux_options
-from fluxkit.view.explore.mix import read_mix
+from fluxkit.view.explore.mix import mix_tracers, read_mix
 
 if TYPE_CHECKING:
     from fluxkit.view.explore.designer_widget import TracerDesigner
@@ -71,7 +73,7 @@ def tracer_designer(
     Raises
     ------
     TracerError, UnknownNameError, FluxError, LabelingError
-        A tracer, flux, measurement or price cannot be understood.
+        A tracer, purity, flux, measurement, noise, rate or price cannot be understood.
 
     Examples
     --------
@@ -83,6 +85,10 @@ def tracer_designer(
     """
     from fluxkit.view.explore.designer_widget import TracerDesigner  # anywidget loads Jupyter
 
+    if not 0 < purity <= 1:
+        raise TracerError(f"isotopic purity must be above 0 and at most 1, not {purity!r}; write 0.99 for 99 %.")
+    if isinstance(measurements, str):
+        raise LabelingError(f"measurements must be a list of names, not the text {measurements!r}; write [...].")
     space = flux_space(network, prior)
     asked = [fluxes_of_interest] if isinstance(fluxes_of_interest, str) else list(fluxes_of_interest or [])
     if fluxes_of_interest is not None:
@@ -97,6 +103,7 @@ def tracer_designer(
     )
     table = prices if isinstance(prices, PriceTable) else read_prices(prices)
     mix = first_mix(prepared) if tracers is None else read_mix(network, tracers)
+    prepared.question(seen_elements(mix_tracers(network, mix)))  # refuses noise, rates and names before a page is made
     return TracerDesigner(
         prepared,
         Shop(table, table.label_prices(network)),

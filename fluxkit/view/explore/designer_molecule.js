@@ -52,7 +52,7 @@ function moleculeEditor(parent, { onChange, locked }) {
     const groups = atoms.some((each) => each.group), tall = molecule.height + (groups ? 22 : 0);
     const wide = Math.max(molecule.width, 120);
     const plot = shape("svg", { viewBox: `${(molecule.width - wide) / 2} 0 ${wide} ${tall}`, role: "group",
-      "aria-label": `${molecule.title}: atoms; arrow keys walk, Space labels` }, box);
+      "aria-label": `${molecule.title}: atoms; arrow keys walk${locked ? "" : ", Space labels"}` }, box);
     plot.style.maxWidth = `${wide}px`;
     plot.style.setProperty("--wide", `${1.35 * wide}px`);
     const places = new Map(atoms.map((each) => [each.key, each]));
@@ -62,7 +62,7 @@ function moleculeEditor(parent, { onChange, locked }) {
     }
     nodes = atoms.map((atom, i) => {
       const name = `${WORDS[atom.element]} ${atom.position}${atom.group ? `, ${atom.group}` : ""}${atom.element !== "C" && atom.bond ? `, at carbon ${atom.bond.slice(1)}` : ""}, ${atom.isotope}`;
-      const node = shape("g", { class: `td-atom td-${atom.element}`, role: "checkbox", "aria-label": name, "data-key": atom.key }, plot);
+      const node = shape("g", { class: `td-atom td-${atom.element}`, role: "checkbox", "aria-label": name, "aria-disabled": locked, "data-key": atom.key }, plot);
       shape("title", {}, node, name);
       const { x, y, radius: r } = atom;
       if (atom.element === "N") shape("rect", { x: x - r + 1, y: y - r + 1, width: 2 * r - 2, height: 2 * r - 2, rx: 6 }, node);

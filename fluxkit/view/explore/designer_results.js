@@ -84,12 +84,12 @@ function costText(cost) {
 }
 
 // A list of names to check, with a search, folded away until it is needed.
-function chooser(parent, title, onChoose) {
+function chooser(parent, title, locked, onChoose) {
   const fold = make("details", { class: "td-fold" }, parent);
   const head = make("summary", {}, fold);
   const search = labeled(fold, "Search", make("input", { type: "search", class: "fx-search", size: 14 }));
   let names = [], chosen = [];
-  const list = listBox(fold, { label: `${title}; Space chooses`, many: true, fill: (node, item) => {
+  const list = listBox(fold, { label: locked ? title : `${title}; Space chooses`, many: true, locked, fill: (node, item) => {
     make("span", { class: "fx-tickbox", "aria-hidden": "true" }, node);
     make("span", { class: "fx-words" }, node, item.key);
   }, onChoose: (keys) => { chosen = names.filter((each) => keys.includes(each)); say(); onChoose(chosen); } });

@@ -16,7 +16,7 @@ from fluxkit.labeling import Tracers
 from fluxkit.labeling.label_text import format_label
 from fluxkit.labeling.tracers import labeled_elements
 from fluxkit.networks import Network
-from fluxkit.view.explore.mix import Part, mix_tracers, part_label, read_mix
+from fluxkit.view.explore.mix import Part, mix_tracers, part_atoms, part_label, read_mix
 from fluxkit.view.explore.molecule import molecule
 
 LEVEL = 0.9
@@ -156,7 +156,7 @@ def designer_answer(
     """
     network = prepared.network
     labels = [part_label(network, each) for each in mix]
-    elements = labeled_elements([_whole(each) for each in mix])
+    elements = labeled_elements([Tracers({each["pool"]: ((1.0, part_atoms(each)),)}, "") for each in mix])
     known: dict[str, Any] = {"labels": labels, "measurable": []}
     try:
         known["measurable"] = list(prepared.measurable(elements)) if elements else []
@@ -179,11 +179,6 @@ def designer_answer(
         "panels": _panels(expectation),
         "cost": _cost(shop, network, tracers, measured),
     }
-
-
-def _whole(part: Part) -> Tracers:
-    atoms = frozenset((each[0], int(each[1:]) - 1) for each in part["atoms"])
-    return Tracers({part["pool"]: ((1.0, atoms),)}, "")
 
 
 def _intervals(expectation: Expectation, fluxes: Sequence[str]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from fluxkit.errors import FluxkitError, TracerError, UnknownNameError, suggest
 from fluxkit.labeling.tracers import labeled_elements
 from fluxkit.view.drawn_widget import DrawnWidget
 from fluxkit.view.explore.designer_scene import Shop, designer_answer, designer_scene
-from fluxkit.view.explore.mix import mix_tracers, part_label, read_mix
+from fluxkit.view.explore.mix import in_tenths, mix_tracers, part_label, read_mix
 from fluxkit.view.explore.viewer_page import module, style, viewer_page
 
 _SCRIPTS = ("designer_molecule.js", "designer_mix.js", "designer_results.js", "designer.js")
@@ -172,7 +172,7 @@ class TracerDesigner(DrawnWidget):
         found = best_mixture(question, names).fractions[0]
         if not any(found.values()):
             raise TracerError("no share of these labelings tells anything; label other atoms, or measure more.")
-        self.mix = [{**part, "fraction": round(found[name], 3)} for part, name in zip(self.mix, names, strict=True)]
+        self.mix = in_tenths([{**part, "fraction": found[name]} for part, name in zip(self.mix, names, strict=True)])
         start = "" if before is None else f", {before:.2f} before"
         self.notice = f"Optimised: {self.answer.get('gain', float('nan')):.2f} nats{start}."
         return self.tracers

@@ -1,5 +1,6 @@
 """A mix of labelings as the page shows it, and the tracer text that means the same."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,6 +72,24 @@ def mix_tracers(network: Network, mix: Sequence[Part]) -> Tracers:
     if not terms:
         raise TracerError("the share of every labeling is 0 %; raise one.")
     return parse_tracers("; ".join(f"{pool}: {' + '.join(each)}" for pool, each in terms.items()), network)
+
+
+def in_tenths(mix: Sequence[Part]) -> list[dict[str, Any]]:
+    """Return a mix whose shares are tenths of a percent, and sum to no more than before in each pool.
+
+    Parameters
+    ----------
+    mix : sequence of Part
+        The labelings.
+    """
+    parts = [1000 * part["fraction"] for part in mix]
+    whole = [math.floor(each + 1e-6) for each in parts]
+    for pool in {part["pool"] for part in mix}:
+        own = [i for i, part in enumerate(mix) if part["pool"] == pool]
+        left = math.floor(sum(parts[i] for i in own) + 1e-6) - sum(whole[i] for i in own)
+        for i in sorted(own, key=lambda i: whole[i] - parts[i])[: max(left, 0)]:  # those that lost most
+            whole[i] += 1
+    return [{**part, "fraction": each / 1000} for part, each in zip(mix, whole, strict=True)]
 
 
 def read_mix(network: Network, text: str) -> list[dict[str, Any]]:

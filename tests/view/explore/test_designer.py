@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import fluxkit
 from fluxkit.design import PriceTable
-from fluxkit.errors import TracerError, UnknownNameError
+from fluxkit.errors import LabelingError, TracerError, UnknownNameError
 from fluxkit.view.explore import tracer_designer
 from fluxkit.view.explore.designer_scene import HALF
-from fluxkit.view.explore.mix import mix_tracers, part_label, read_mix
+from fluxkit.view.explore.mix import in_tenths, mix_tracers, part_label, read_mix
 from fluxkit.view.explore.molecule import molecule
 
 START = {
@@ -118,6 +118,28 @@ def test_optimising_never_tells_less_than_before(designer):
     assert "Optimised" in designer.notice and "before" in designer.notice
 
 
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.floats(0, 1)), min_size=1, max_size=6), st.booleans())
+def test_shares_in_tenths_of_a_percent_stay_near_and_fill_no_pool_above_its_sum(parts, full):
+    sums = {pool: sum(share for own, share in parts if own == pool) or 1.0 for pool in "AB"}
+    scale = {pool: each if full else max(each, 1.0) for pool, each in sums.items()}
+    mix = [{"pool": pool, "atoms": ["C1"], "fraction": share / scale[pool]} for pool, share in parts]
+    after = in_tenths(mix)
+    for old, new in zip(mix, after, strict=True):
+        assert 1000 * new["fraction"] == pytest.approx(round(1000 * new["fraction"]), abs=1e-9)
+        assert abs(new["fraction"] - old["fraction"]) < 0.001 + 1e-8
+    for pool in "AB":
+        before, now = (sum(each["fraction"] for each in one if each["pool"] == pool) for one in (mix, after))
+        assert before - 0.001 - 1e-8 < now <= before + 1e-8
+
+
+def test_shares_that_would_each_be_rounded_up_do_not_overfill_the_pool():
+    mix = [
+        {"pool": "A_x", "atoms": [each], "fraction": share}
+        for each, share in zip("abc", [0.0006, 0.3996, 0.5998], strict=True)
+    ]
+    assert [each["fraction"] for each in in_tenths(mix)] == [0.0, 0.4, 0.6]  # one by one: 100.1 %
+
+
 def test_the_buttons_of_the_page_read_texts_and_say_what_is_wrong(designer):
     designer.request = {"do": "read", "text": "100% [1-13C]glucose", "number": 1}
     assert designer.tracers == "Glc_x: 100% [1-13C]" and designer.notice == "Read."
@@ -184,6 +206,15 @@ def test_wrong_values_from_python_are_refused_by_name(ccm, designer):
         tracer_designer(ccm, fluxes_of_interest=["G6PD"])
     with pytest.raises(TracerError, match="leaves a percentage open"):
         tracer_designer(ccm, "Glc_x: ?% [U-13C6]")
+    with pytest.raises(LabelingError, match="not the text 'citrate'; write"):
+        tracer_designer(ccm, measurements="citrate")
+    with pytest.raises(UnknownNameError, match="Did you mean 'citrate'"):
+        tracer_designer(ccm, fluxes_of_interest="PC", measurements=["citrat"], draws=2)
+    for purity in (1.4, 0.0, float("nan")):
+        with pytest.raises(TracerError, match=f"above 0 and at most 1, not {purity}; write 0.99 for 99 %"):
+            tracer_designer(ccm, purity=purity)
+    with pytest.raises(LabelingError, match="floor = -1.0 must be zero or a positive number"):
+        tracer_designer(ccm, fluxes_of_interest="PC", noise=-1, draws=2)
 
 
 def test_a_label_without_a_price_is_named(ccm):
