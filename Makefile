@@ -10,6 +10,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 NOTEBOOKS := $(filter-out notebooks/whole_body.ipynb,$(wildcard notebooks/*.ipynb))  # a body takes minutes: a test runs it on two tissues
 WORKERS ?= 2
+MODEL ?= ccm
+MODEL_OPTIONS_wholebody_core := --steps 2400 --minutes 45
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
 .PHONY: help env demo test test-slow lab app model benchmark lint docs clean
@@ -43,8 +45,9 @@ lab: $(STAMP)  ## open JupyterLab on the notebooks
 app: $(STAMP)  ## open the teaching app in Voila
 	@$(BIN)/voila notebooks/teaching_app.ipynb
 
-model: $(STAMP)  ## train the shipped model of the ccm network again, or go on where that was interrupted
-	@OMP_NUM_THREADS=1 $(BIN)/python -m fluxkit train --network ccm --resume --out fluxkit/learning/models/ccm
+model: $(STAMP)  ## train a shipped model again, or go on where that was interrupted (MODEL=ccm or wholebody_core)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m fluxkit train --network $(MODEL) $(MODEL_OPTIONS_$(MODEL)) --resume \
+		--out fluxkit/learning/models/$(MODEL)
 
 benchmark: $(STAMP)  ## measure speed, accuracy and calibration again
 	@set -e; for each in simulator sampler plain_mlp quantify verdict whole_body mice widgets notebooks; do $(BIN)/python benchmarks/$$each.py; done

@@ -1,11 +1,11 @@
 """The card of a trained model: what it was trained on, how, and how true its posteriors are."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from fluxkit import __version__
+from fluxkit.emu import thread_count
 from fluxkit.learning import ExperimentSettings
 from fluxkit.learning.vocabulary import Vocabulary
 from fluxkit.networks import list_networks
@@ -50,7 +50,7 @@ def begin_card(
             "and dilutions uniform in [0, 1]"
         ),
         "experiments": asdict(experiments),
-        "training": {**asdict(settings), "cores": os.cpu_count()},
+        "training": {**asdict(settings), "cores": thread_count()},
     }
 
 
@@ -76,7 +76,7 @@ def describe_card(card: Mapping[str, Any]) -> str:
             "",
             f"Trained by fluxkit {card['fluxkit']} with {command}: "
             f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets, each used "
-            f"{training['uses']} times, in {_duration(training['seconds'])} on {training['cores']} cores, seed "
+            f"{training['uses']} times, in {_duration(training['seconds'])} on {_cores(training['cores'])}, seed "
             f"{training['seed']}. What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step "
             f"{training['best_step']}, with the lowest held-out loss ({training['val_loss']:.3f} nats).",
             "",
@@ -128,3 +128,7 @@ def calibration_in_words(calibration: Mapping[str, Any]) -> list[str]:
     )
     said.append(f"Median width of a posterior relative to the prior: {calibration['width_to_prior_median']:.2f}.")
     return said
+
+
+def _cores(count: int) -> str:
+    return "1 core" if count == 1 else f"{count} cores"

@@ -224,3 +224,19 @@ def test_the_shipped_model_is_found_by_its_network(folder, monkeypatch):
     assert has_model(TOY)  # so that loading says what is wrong
     with pytest.raises(ModelError, match="damaged"):
         load_model(TOY)
+
+
+@pytest.mark.parametrize("name", ["ccm", "wholebody_core"])
+def test_a_model_that_ships_reads_data_and_is_calibrated_by_its_card(name):
+    network = fluxkit.load_network(name)
+    model = load_model(network)
+    assert abs(model.card["calibration"]["coverage_50"] - 0.5) < 0.02
+    assert abs(model.card["calibration"]["coverage_90"] - 0.9) < 0.01
+    tracer = next(iter(network.standard_tracers.values()))
+    seen = [each.name for each in model.vocabulary.measurements][:20]
+    truth = fluxkit.draw_fluxes(network, 1, seed=3).isel(draw=0)
+    labeling = fluxkit.simulate(network, truth, tracer, fragments=seen, noise=0.005, seed=0)
+    z, _, _ = model.draw(labeling, 50)
+    net = flux_space(network).net(z)
+    balance = net @ network.stoichiometry.T
+    np.testing.assert_allclose(balance, 0, atol=1e-8 * abs(net).max())
