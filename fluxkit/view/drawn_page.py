@@ -58,8 +58,25 @@ def html_page(title: str, body: str, *, theme: str = "auto", style: str = "") ->
 
 
 def inert(state: Any) -> str:
-    """Return a value as JSON that cannot end the script element it stands in."""
-    return json.dumps(state, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    """Return a value as JSON for a script element.
+
+    Parameters
+    ----------
+    state : object
+        What JSON can hold.
+    """
+    return without_tags(json.dumps(state, allow_nan=False, separators=(",", ":")))
+
+
+def without_tags(content: str) -> str:
+    """Return JSON in which no text can end the script element around it, or open a comment or another script in it.
+
+    Parameters
+    ----------
+    content : str
+        JSON; it keeps its meaning.
+    """
+    return content.replace("<", "\\u003c")
 
 
 def drawing(module: str, state: dict[str, Any], element_id: str, render: str = "render") -> str:
@@ -81,5 +98,5 @@ def drawing(module: str, state: dict[str, Any], element_id: str, render: str = "
         f"const state = {inert(state)};\n"
         "const model = { get: (key) => state[key], set: (key, value) => { state[key] = value; },\n"
         "  on() {}, off() {}, save_changes() {} };\n"
-        f"{render}({{ model, el: document.getElementById({json.dumps(element_id)}) }});\n</script>\n"
+        f"{render}({{ model, el: document.getElementById({inert(element_id)}) }});\n</script>\n"
     )

@@ -1,6 +1,5 @@
 """The flux map: one call for a notebook widget, a page that opens without a network, or a picture."""
 
-import json
 import re
 from html import escape
 from pathlib import Path
@@ -121,7 +120,7 @@ def map_fragment(data: dict[str, Any], *, theme: str = "auto", element_id: str =
         f'<div id="{name}"></div>\n'
         f'<script type="module" id="{name}-script">\n{without_export(SCRIPT)}\n'
         f"const state = {payload};\nconst empty = {inert(empty)};\n"
-        f"const id = {json.dumps(element_id)};\n{_MODEL}"
+        f"const id = {inert(element_id)};\n{_MODEL}"
         "render({ model, el: document.getElementById(id) });\n</script>\n"
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fluxkit import __version__
+from fluxkit.view.drawn_page import without_tags
 from fluxkit.view.figure_style import DARK
 from fluxkit.view.report_parts import anchor, listing, text, unbroken
 
@@ -104,12 +105,8 @@ def _scripts(figures: Mapping[str, str]) -> str:
 
     blocks = {"dark-colours": json.dumps(DARK), **figures}
     data = "".join(
-        f'<script type="application/json" id="{name}">{_inert(content)}</script>\n' for name, content in blocks.items()
+        f'<script type="application/json" id="{name}">{without_tags(content)}</script>\n'
+        for name, content in blocks.items()
     )
     library = get_plotlyjs().replace("</script", "<\\/script")
     return f"<script>{library}</script>\n{data}<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>\n"
-
-
-def _inert(content: str) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return content.replace("<", "\\u003c")

@@ -3,7 +3,9 @@
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,16 @@ import pandas as pd
 
 from fluxkit.inference.estimate import flux_table
 from fluxkit.labeling import to_table
-from fluxkit.networks import list_networks
 from fluxkit.versions import versions
 from fluxkit.view.report_parts import anchor, pairs, table, tabs, text
+from fluxkit.view.report_reading import network_files, reading_lines
+
+_KINDS = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".rxn": "text/plain",
+    ".tsv": "text/tab-separated-values",
+}
 
 
 def record_section(estimates: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -27,29 +36,48 @@ def record_section(estimates: Mapping[str, Any], settings: Mapping[str, Any]) ->
         What the user chose.
     """
     parts = {}
+    endings = file_endings(estimates)
     for i, (name, each) in enumerate(estimates.items()):
-        suffix = f"_{anchor(name)}" if len(estimates) > 1 else ""
-        measured = measured_csv(each)
-        files = {
-            f"labeling{suffix}.csv": ("measured values as fitted", measured),
-            f"fluxes{suffix}.csv": (
+        kept = {
+            "labeling.csv": ("measured values as fitted", measured_csv(each)),
+            "fluxes.csv": (
                 "fluxes with intervals",
                 flux_table({name: each}).to_csv(index=False, float_format="%.6g"),
             ),
-            f"settings{suffix}.json": ("settings, versions and diagnostics", settings_json(each, name, settings)),
+            "settings.json": ("settings, versions and diagnostics", settings_json(each, name, settings)),
         }
         if (rates := rates_csv(each)) is not None:
-            files[f"rates{suffix}.csv"] = ("measured rates", rates)
-        links = "".join(f"<li>{_link(file, content)}: {text(what)}</li>" for file, (what, content) in files.items())
+            kept["rates.csv"] = ("measured rates", rates)
+        kept |= {file: ("the network", words) for file, words in network_files(each.network).items()}
+        files = {file: f"{Path(file).stem}{endings[name]}{Path(file).suffix}" for file in kept}
+        links = "".join(f"<li>{_link(files[file], words)}: {text(what)}</li>" for file, (what, words) in kept.items())
         shown = {
-            f"SHA-256 of labeling{suffix}.csv": data_hash(each),
+            f"SHA-256 of {files['labeling.csv']}": data_hash(each),
             "network": f"{each.network.name}, fingerprint {each.network.fingerprint}",
             "seed": each.method.get("seed", "not recorded"),
         }
-        reading = f"<p>Read again:</p><pre>{text(_reading(each, f'labeling{suffix}.csv'))}</pre>\n"
+        if "rates.csv" in files:
+            shown["unit of the measured rates"] = each.labeling["rate"].attrs.get("units") or "not stated"
+        reading = f"<p>Read again:</p><pre>{text(reading_lines(each, files))}</pre>\n"
         parts[name] = f"<ul>{links}</ul>\n{pairs(shown)}{reading}{_values(each, f'measured-{i}')}"
     caption = '<p class="caption">The files are inside this page; a click saves them.</p>\n'
     return caption + tabs("record", parts)
+
+
+def file_endings(names: Iterable[str]) -> dict[str, str]:
+    """Return what tells the files of each sample apart: nothing for a single one, else ``"_dox"`` and ``"_dox-2"``.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of the samples; those that differ only in signs or in a script without Latin letters are counted.
+    """
+    names = list(names)
+    taken: dict[str, str] = {}
+    for name in names:
+        numbered = (f"{anchor(name)}{f'-{n}' if n > 1 else ''}" for n in count(1))
+        taken[name] = next(each for each in numbered if each not in taken.values())
+    return {name: f"_{each}" if len(names) > 1 else "" for name, each in taken.items()}
 
 
 def measured_csv(estimate: Any) -> str:
@@ -86,7 +114,8 @@ def rates_csv(estimate: Any) -> str | None:
     if "rate" not in labeling:
         return None
     columns = {"reaction": labeling["measured_reaction"], "rate": labeling["rate"], "sd": labeling["rate_sd"]}
-    return pd.DataFrame({name: each.values for name, each in columns.items()}).dropna().to_csv(index=False)
+    rates = pd.DataFrame({name: each.values for name, each in columns.items()}).dropna()
+    return None if rates.empty else rates.to_csv(index=False)
 
 
 def settings_json(estimate: Any, name: str, chosen: Mapping[str, Any]) -> str:
@@ -103,6 +132,10 @@ def settings_json(estimate: Any, name: str, chosen: Mapping[str, Any]) -> str:
     """
     attrs = estimate.labeling.attrs
     network = estimate.network
+    rates = None
+    if rates_csv(estimate) is not None:
+        stated = estimate.labeling["rate"].attrs
+        rates = {"unit": stated.get("units", ""), "absolute": bool(stated.get("absolute"))}
     record = {
         "sample": name,
         "network": {"name": network.name, "fingerprint": network.fingerprint, "unit": network.flux_unit},
@@ -113,6 +146,7 @@ def settings_json(estimate: Any, name: str, chosen: Mapping[str, Any]) -> str:
             "noise": json.loads(attrs.get("noise") or "null"),
             "notes": json.loads(attrs.get("notes") or "[]"),
         },
+        "rates": rates,
         "method": {"versions": versions(), **estimate.method},
         "fit": {
             "chi_square": estimate.ssr,
@@ -131,18 +165,9 @@ def settings_json(estimate: Any, name: str, chosen: Mapping[str, Any]) -> str:
 
 
 def _link(name: str, content: str) -> str:
-    kind = "application/json" if name.endswith(".json") else "text/csv"
+    kind = _KINDS[Path(name).suffix]
     coded = b64encode(content.encode()).decode("ascii")
     return f'<a href="data:{kind};charset=utf-8;base64,{coded}" download="{text(name)}">{text(name)}</a>'
-
-
-def _reading(estimate: Any, file: str) -> str:
-    attrs = estimate.labeling.attrs
-    more = f', natural_abundance="{attrs["natural_abundance"]}"' if attrs["natural_abundance"] else ""
-    purity = f", purity={float(attrs['purity']):.6g}" if float(attrs["purity"]) != 1 else ""
-    bundled = estimate.network.name in list_networks()
-    network = f'"{estimate.network.name}"' if bundled else "network"
-    return f'labeling = fluxkit.read_labeling("{file}", {network}{purity}{more})'
 
 
 def _values(estimate: Any, name: str) -> str:

@@ -1,6 +1,5 @@
 """Who to cite: the sources of what fluxkit does, by key, with the DOIs that stand where the code uses them."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -122,26 +121,23 @@ SOURCES = {
     ),
 }
 
-_CITED = re.compile(r"\[@([^\]]+)\]")
 
+class Citations:
+    """Writes out what a text cites, and remembers it; words of users never pass through."""
 
-def with_citations(words: str) -> tuple[str, list[str]]:
-    """Return a text with its marks ``[@emu; hmc]`` written out, and the keys in the order of their first mark.
+    def __init__(self) -> None:
+        self.keys: list[str] = []
 
-    Parameters
-    ----------
-    words : str
-        Plain text.
-    """
-    keys: list[str] = []
+    def __call__(self, *keys: str) -> str:
+        """Return a citation such as ``"(Neal 2011)"``.
 
-    def written(found: re.Match[str]) -> str:
-        named = [each.strip() for each in found[1].split(";")]
-        keys.extend(named)
-        return f"({'; '.join(SOURCES[each].cite for each in named)})"
-
-    said = _CITED.sub(written, words)
-    return said, list(dict.fromkeys(keys))
+        Parameters
+        ----------
+        *keys : str
+            Of :data:`SOURCES`.
+        """
+        self.keys += [each for each in keys if each not in self.keys]
+        return f"({'; '.join(SOURCES[each].cite for each in keys)})"
 
 
 def references(keys: Iterable[str], version: str) -> dict[str, tuple[str, str]]:

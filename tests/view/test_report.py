@@ -1,7 +1,9 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,3 +209,26 @@ def test_the_page_draws_itself_offline_and_fits_the_screen(page, tmp_path, width
     assert [each for each in asked if not each.startswith(("file:", "data:"))] == []
     assert {"v1", "v2"} <= set(texts)
     assert "rgb(232, 235, 238)" in inks
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(find_chromium() is None, reason="no chromium on PATH: apt-get install chromium")
+def test_names_that_look_like_tags_do_not_break_the_page(two, tmp_path):
+    names = ("<!--<script>", "</script><!--<script>")
+    network = replace(two["control"].network, name="<!--<script>")
+    estimates = {
+        name: SimpleNamespace(**{**vars(each), "sample": name, "network": network})
+        for name, each in zip(names, two.values(), strict=True)
+    }
+    path = write_report(estimates, tmp_path / "report.html", title="<!--<script>")
+    wrong = []
+    with browser() as chromium:
+        tab = chromium.new_page(viewport={"width": 1200, "height": 900})
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.goto(path.as_uri())
+        tab.wait_for_selector("#map-0 g[data-reaction]", state="attached", timeout=30_000)
+        tab.wait_for_selector("#map-1 g[data-reaction]", state="attached", timeout=30_000)
+        tab.locator("#measured-against-fitted").scroll_into_view_if_needed()
+        tab.wait_for_selector(".figure:visible .main-svg")
+        assert tab.locator("#measured-against-fitted").get_by_role("tab").all_text_contents() == list(names)
+    assert not wrong

@@ -6,11 +6,13 @@ import io
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 
 import fluxkit
@@ -21,6 +23,7 @@ from fluxkit.view.report_methods import methods_of
 from fluxkit.view.report_sources import SOURCES, references
 from tests.inference.problems import CCM, QUICK, TOY, hct116_control_labeling, toy_labeling
 from tests.view.pictures import browser, find_chromium
+from tests.view.synthetic_estimate import synthetic_estimate
 
 FEW = QuantifySettings(starts=2, fallbacks=False, sampler=SamplerSettings(chains=2, windows=(4, 4), max_draws=6))
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,17 @@ def files_of(page: Path) -> dict[str, str]:
     """Return the files that stand in a page, by name."""
     links = re.findall(r'href="data:[^,"]+;base64,([^"]+)" download="([^"]+)"', page.read_text(encoding="utf-8"))
     return {name: base64.b64decode(coded).decode() for coded, name in links}
+
+
+def read_as_the_page_says(page: Path, folder: Path, monkeypatch):
+    """Save the files of a page, run the lines that it gives, and return the labeling."""
+    for name, content in files_of(page).items():
+        (folder / name).write_text(content, encoding="utf-8", newline="")
+    monkeypatch.chdir(folder)
+    (lines,) = re.findall(r"<pre>(.*?)</pre>", page.read_text(encoding="utf-8"), re.S)
+    known = {}
+    exec(unescape(lines), known)
+    return known["labeling"]
 
 
 def text_of(estimates, comparison=None) -> str:
@@ -110,6 +124,7 @@ def test_the_numbers_of_the_methods_are_those_of_the_estimate(measured):
 def test_a_start_without_a_network_and_more_starts_are_told():
     found = quantify(toy_labeling(), TOY, model=None, settings=QUICK)
     said = text_of({"toy": found})
+    assert "does not enter the answer, as far as the chains have converged." in said
     assert "from 4 starts, all drawn from the prior, by Gauss-Newton" in said and "neural" not in said
     assert "The data were taken as corrected for natural isotopes." in said
     assert "No test failed: the estimate counts as trusted." in said
@@ -139,14 +154,74 @@ def test_what_two_samples_share_is_said_once_and_the_rest_for_each():
     assert {"negligible", "false discovery", "emu", "fluxkit"} <= set(cited)
 
 
-def test_measured_rates_come_back(tmp_path):
-    labeling = fluxkit.with_rates(toy_labeling(), {"v6": (81.0, 4.0)}, TOY, unit=TOY.flux_unit)
+@pytest.mark.parametrize("unit", [TOY.flux_unit, 'nmol/"10⁶ cells"/h'])
+def test_measured_rates_come_back_with_their_unit(unit, tmp_path, monkeypatch):
+    labeling = fluxkit.with_rates(toy_labeling(), {"v6": (81.0, 4.0)}, TOY, unit=unit)
     found = quantify(labeling, TOY, model=None, settings=QUICK)
     path = write_report(found, tmp_path / "r.html", title="t", map_html="")
-    (tmp_path / "rates.csv").write_text(files_of(path)["rates.csv"], encoding="utf-8")
-    again = fluxkit.with_rates(toy_labeling(), tmp_path / "rates.csv", TOY, unit=TOY.flux_unit)
-    np.testing.assert_array_equal(again["rate"], labeling["rate"])
-    assert "1 measured rate entered the fit" in text_of({"toy": found})
+    again = read_as_the_page_says(path, tmp_path, monkeypatch)
+    np.testing.assert_array_equal(again["rate"].squeeze(), labeling["rate"])
+    np.testing.assert_array_equal(again["rate_sd"].squeeze(), labeling["rate_sd"])
+    assert again["rate"].attrs == labeling["rate"].attrs == {"units": unit, "absolute": int(unit == TOY.flux_unit)}
+    assert json.loads(files_of(path)["settings.json"])["rates"] == {"unit": unit, "absolute": unit == TOY.flux_unit}
+    said = text_of({"toy": found})
+    assert f"1 measured rate (unit: {unit}) entered the fit" in said
+    assert ("with a common factor" in said) == (unit != TOY.flux_unit)
+
+
+def test_a_network_of_ones_own_comes_back(tmp_path, monkeypatch):
+    rules = {**TOY.rules, "v4": replace(TOY.rule("v4"), upper=90.0)}
+    own = replace(TOY, rules=rules, description="")
+    assert own.name in fluxkit.list_networks() and own.fingerprint != TOY.fingerprint
+    found = quantify(toy_labeling(), own, model=None, settings=QUICK)
+    path = write_report(found, tmp_path / "r.html", title="t", map_html="")
+    assert {"network.rxn", "bounds.tsv"} <= set(files_of(path))
+    read = []
+    true = fluxkit.read_network
+    monkeypatch.setattr(fluxkit, "read_network", lambda *args, **how: read.append(true(*args, **how)) or read[-1])
+    read_as_the_page_says(path, tmp_path, monkeypatch)
+    assert read[0].fingerprint == own.fingerprint
+    assert (read[0].name, read[0].flux_unit) == (own.name, own.flux_unit)
+    assert read[0].observations == own.observations and dict(read[0].reference) == dict(own.reference)
+
+
+def test_a_bundled_network_is_read_by_name_and_the_count_of_replicates_is_kept(measured, page, tmp_path, monkeypatch):
+    assert set(files_of(page)) == {"labeling.csv", "fluxes.csv", "settings.json"}
+    again = read_as_the_page_says(page, tmp_path, monkeypatch)
+    for name in ("tracers", "purity", "natural_abundance", "replicates", "network"):
+        assert again.attrs[name] == measured.labeling.attrs[name]
+    assert again.attrs["replicates"] == 3
+
+
+@pytest.mark.parametrize("names", [("+dox", "-dox"), ("対照", "薬"), ("dox 2", "+dox", "-dox")])
+def test_every_file_has_a_name_of_its_own(names, tmp_path):
+    estimates = {name: synthetic_estimate("toy", name, seed=i) for i, name in enumerate(names)}
+    path = write_report(estimates, tmp_path / "r.html", title="t", map_html="")
+    links = re.findall(r'download="([^"]+)"', path.read_text(encoding="utf-8"))
+    assert len(links) == len({each.lower() for each in links}) == 3 * len(names)
+    told = [json.loads(words)["sample"] for file, words in files_of(path).items() if file.endswith(".json")]
+    assert told == list(names)
+
+
+def test_words_of_users_are_never_citations(tmp_path):
+    named = {"a [@home]": synthetic_estimate("toy"), "b [@negligible]": synthetic_estimate("toy", seed=1)}
+    network = replace(TOY, name="toy [@sidak]")
+    for each in named.values():
+        each.network = network
+    write_report(named, tmp_path / "r.html", title="t", map_html="")
+    paragraphs, cited = methods_of(named)
+    assert [one.split(":")[0] for one in paragraphs if one[1:4] == " [@"] == list(named)
+    assert "The network toy [@sidak] (" in paragraphs[0]
+    assert {"emu", "chi-square"} <= set(cited) and not {"negligible", "sidak"} & set(cited)
+
+
+def test_values_are_said_to_be_masked_only_where_some_are():
+    found = synthetic_estimate("toy")
+    assert "masked" not in text_of({"toy": found})
+    masked = xr.zeros_like(found.labeling["mid"], dtype=bool)
+    masked[0, 0] = True
+    found.labeling = found.labeling.assign(masked=masked)
+    assert "fragments were fitted; 1 more was masked." in text_of({"toy": found})
 
 
 def test_an_estimate_that_was_saved_has_the_same_methods(measured, tmp_path):

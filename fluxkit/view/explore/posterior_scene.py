@@ -22,7 +22,7 @@ SHARES = (0.5, 0.9)
 _FLOOR = 1e-9  # of exchange fluxes on a logarithmic axis
 
 
-def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
+def posterior_scene(estimate: Any, compare: Any = None, rate: float = RATE) -> dict[str, Any]:
     """Return marginals, intervals and correlated pairs of a posterior, ready for JSON.
 
     Parameters
@@ -31,18 +31,19 @@ def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
         An estimate.
     compare : FluxEstimate, optional
         An estimate of another condition on the same network.
+    rate : float
+        False discovery rate at which a flux is called changed.
 
     Returns
     -------
     dict
-        ``title``, ``names`` of the conditions, ``unit``, ``fluxes`` and ``pairs``. Fluxes that the network fixes
-        are left out. A flux holds ``key`` (``"net PDH"``), ``reaction``, ``kind``, ``logarithmic``, ``prior`` (a
+        ``title``, ``names`` of the conditions, ``unit``, ``rate``, ``fluxes`` and ``pairs``. Fluxes that the network
+        fixes are left out. A flux holds ``key`` (``"net PDH"``), ``reaction``, ``kind``, ``logarithmic``, ``prior`` (a
         histogram), ``shift`` (difference of the medians over the wider interval), ``change`` (see :func:`changes`; both
         None without comparison) and ``states``, one for each condition: ``histogram``, ``best``, ``median``, ``lower``,
         ``upper``, ``information`` and ``determined``. A histogram holds ``low``, ``high`` and ``heights``, 100 at the
         mode. A pair holds ``x``, ``y`` (keys), ``correlation`` (of ranks, Spearman) and ``clouds``: ``points`` and
-        ``contours`` (by share: straight pieces x, y to x, y). Positions on a logarithmic axis are decimal
-        logarithms.
+        ``contours`` (by share: straight pieces x, y to x, y). Positions on a logarithmic axis are decimal logarithms.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
             fluxes.append(_flux(str(reaction), kind, rows, prior, values))
             draws.append(values)
             priors.append(prior)
-    for item, change in zip(fluxes, changes(fluxes, states), strict=True):
+    for item, change in zip(fluxes, changes(fluxes, states, rate), strict=True):
         item["change"] = change
     if not fluxes:
         raise FluxError(f"every flux of network {estimate.network.name!r} is fixed; there is no posterior to show.")
@@ -75,6 +76,7 @@ def posterior_scene(estimate: Any, compare: Any = None) -> dict[str, Any]:
         "title": f"Posterior of {' and '.join(names)}",
         "names": names,
         "unit": estimate.network.flux_unit,
+        "rate": rate,
         "fluxes": fluxes,
         "pairs": _pairs([each["key"] for each in fluxes], draws, priors),
     }

@@ -187,7 +187,7 @@ function render({ model, el }) {
     for (const [value, text] of orders) make("option", { value }, order, text);
     const called = data.fluxes.filter((each) => each.change && each.change.changed).length;
     meaning.textContent = data.names.length > 1
-      ? `Δ: shift of the median, in widths of the wider interval. P: probability that ${data.names[1]} differs from ${data.names[0]}; ${called} of ${data.fluxes.length} are called changed at a false discovery rate of 5 %, those with q up to 0.05.`
+      ? `Δ: shift of the median, in widths of the wider interval. P: probability that ${data.names[1]} differs from ${data.names[0]}; ${called} of ${data.fluxes.length} are called changed at a false discovery rate of ${+(100 * data.rate).toPrecision(3)} %, those with q up to ${data.rate}.`
       : "%: information, how much narrower than the prior";
     order.value = data.names.length > 1 ? "shift" : "information";
     refill();

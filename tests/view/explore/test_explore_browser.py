@@ -5,6 +5,7 @@ import re
 import pytest
 
 import fluxkit
+from fluxkit.view.explore import posterior_scene
 from tests.view import synthetic_estimate as synthetic
 
 pytestmark = pytest.mark.browser
@@ -62,6 +63,15 @@ def test_fluxes_are_chosen_with_space_and_show_the_numbers_of_both_conditions(op
     page.keyboard.press("ArrowDown")
     label = page.locator(".fx-joint").get_attribute("aria-label")
     assert viewer.data["pairs"][1]["x"] in label and page.locator(".fx-contour").count() == 4
+
+
+def test_the_false_discovery_rate_in_words_is_that_of_the_scene(open_page, estimates):
+    viewer = fluxkit.posterior_viewer(*estimates)
+    viewer.data = posterior_scene(*estimates, rate=0.075)
+    called = sum(each["change"]["changed"] for each in viewer.data["fluxes"] if each["change"])
+    said = open_page(viewer).locator(".fluxkit-explore").inner_text()
+    assert f"{called} of {len(viewer.data['fluxes'])} are called changed" in said
+    assert "at a false discovery rate of 7.5 %, those with q up to 0.075." in said
 
 
 @pytest.mark.parametrize("width", [400, 1920])

@@ -115,6 +115,9 @@ def test_the_probability_that_two_conditions_differ_is_that_of_compare(control, 
         name = "ratio" if key[0] == "exchange" else "difference"
         assert change[name] == pytest.approx([row[f"{name}{end}"] for end in ("", "_lower", "_upper")], rel=6e-3)
     assert all(each["change"] is None for each in posterior_scene(control)["fluxes"])
+    strict = posterior_scene(control, treated, rate=0.01)
+    assert (scene["rate"], strict["rate"]) == (0.05, 0.01)
+    assert all(each["change"]["changed"] == (each["change"]["q"] <= 0.01) for each in strict["fluxes"])
 
 
 def test_a_histogram_is_a_density_with_its_mode_at_100():
