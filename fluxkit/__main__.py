@@ -131,13 +131,16 @@ def _trainer_options(texts: list[str]) -> dict[str, int | str]:
 def _design(options: argparse.Namespace) -> None:
     from fluxkit.design import design_table
     from fluxkit.files import written_whole
+    from fluxkit.labeling.rates import read_rate_errors
 
     candidates = _tracers(options.tracers) if options.tracers else None
     given = _given(options, "measurements", "parallel", "difference", "prices", "draws", "seed", "noise", "purity")
+    given |= _given(options, "natural_abundance", "rate_unit")
     designs = fluxkit.design_tracers(
         _network(options),
         [candidates] if isinstance(candidates, str) else candidates,
         fluxes_of_interest=options.fluxes,
+        rates=None if options.rates is None else read_rate_errors(options.rates),
         **given,
     )
     table = design_table(designs)
@@ -325,7 +328,14 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--prices", type=Path, metavar="FILE", help="table of prices (default: rough list prices)")
     add.add_argument("--draws", type=int, help="flux states to average over")
     add.add_argument("--noise", type=float, help="standard deviation of every MID value")
-    add.add_argument("--purity", type=float, help="isotopic purity of every labeled position, 0 to 1")
+    _add_measurement(add)
+    add.add_argument(
+        "--rates",
+        type=Path,
+        metavar="FILE",
+        help="table of rates that will be measured, as for quantify; of it only sd counts, in the network's flux unit",
+    )
+    add.add_argument("--rate-unit", help="unit they are measured in; another than the network's tells of ratios alone")
     add.add_argument("--seed", type=_seed, help="seed of the flux states")
     add.add_argument("--out", type=Path, required=True, metavar="FILE", help="table to write (csv)")
 

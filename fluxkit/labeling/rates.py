@@ -86,6 +86,29 @@ def with_rates(
     return labeling.assign(rate=(dims, value, attrs), rate_sd=(dims, sd, attrs)).assign_coords(measured_reaction=names)
 
 
+def read_rate_errors(rates: pd.DataFrame | str | Path) -> dict[str, float]:
+    """Return the standard deviations of a table of rates, by reaction: what the design of an experiment asks for.
+
+    Parameters
+    ----------
+    rates : DataFrame or path
+        As for :func:`fluxkit.with_rates`, with one row for each rate.
+
+    Raises
+    ------
+    LabelingError
+        A column is missing, a standard deviation is no number, or a row appears twice.
+    """
+    table, place = _as_table(rates)
+    errors: dict[str, float] = {}
+    for row, line in zip(table.to_dict("records"), range(2, len(table) + 2), strict=True):
+        name = str(row["reaction"])
+        if name in errors:
+            raise LabelingError(f"{place}, row {line}: the rate of {name!r} appears twice; keep one condition.")
+        errors[name] = _number(row["sd"], "sd", f"{place}, row {line}")
+    return errors
+
+
 def rate_row(text: str, network: Network, where: str = "rates") -> np.ndarray:
     """Return the coefficients of the net fluxes in a measured rate, shape ``(reaction,)``.
 
