@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fluxkit.errors import FluxError, NetworkError
+from fluxkit.errors import FluxError, NetworkError, UnknownNameError, suggest
 from fluxkit.fluxes import FluxSpace
 from fluxkit.networks import Network
 from fluxkit.view.explore.forward import ReadySimulator, predicted_mids
@@ -31,10 +31,16 @@ def lost_carbon(network: Network, reaction: str, product: str) -> int:
 
     Raises
     ------
+    UnknownNameError
+        The network has no such reaction.
     NetworkError
         The reaction has several substrates, or does not make the product from one carbon.
     """
-    (found,) = (each for each in network.reactions if each.name == reaction)
+    if reaction not in network.reaction_index:
+        raise UnknownNameError(
+            f"{network.name!r} has no reaction {reaction!r}. {suggest(reaction, network.reaction_names)}"
+        )
+    found = network.reactions[network.reaction_index[reaction]]
     letters = [each.atoms.get("C", "") for each in found.products if each.metabolite == product]
     if len(found.substrates) != 1 or len(letters) != 1 or len(letters[0]) != 1:
         raise NetworkError(

@@ -1,6 +1,7 @@
 """A simulated experiment of a lesson: at the press of a button a cell is measured with noise, and quantified."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import ipywidgets
 import xarray as xr
 
-from fluxkit.errors import FluxError
+from fluxkit.errors import FluxError, FluxkitError
 from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings, quantify
 from fluxkit.labeling import simulate
 from fluxkit.networks import Network
@@ -121,7 +122,7 @@ class Experiment(ipywidgets.VBox):
         others = {"none": "", **{text: text for text in network.standard_tracers.values()}}
         self.second = ipywidgets.Dropdown(options=others, description="Parallel experiment", style=wide)
         self.button = ipywidgets.Button(description="Measure this cell", button_style="primary")
-        self.button.on_click(lambda _: self.measure())
+        self.button.on_click(self._press)
         self.said = ipywidgets.HTML("Nothing is measured yet.")
         row = ipywidgets.HBox([self.noise, self.second, self.button])
         row.layout.flex_flow = "row wrap"
@@ -139,7 +140,13 @@ class Experiment(ipywidgets.VBox):
         self._heard.append(heard)
 
     def measure(self) -> FluxEstimate:
-        """Measure and quantify the cell as it stands now, as the button does; the one before stays beside it."""
+        """Measure and quantify the cell as it stands now, as the button does; the one before stays beside it.
+
+        Raises
+        ------
+        FluxkitError
+            The cell cannot be measured or quantified; the page says why.
+        """
         truth, tracer, reaction = self.cell()
         tracers = {"first": tracer, "second": self.second.value} if self.second.value else tracer
         name = " and ".join(filter(None, [tracer, self.second.value]))
@@ -152,6 +159,9 @@ class Experiment(ipywidgets.VBox):
                 self.network, truth, tracers, noise=NOISE[str(self.noise.label)], seconds=self.seconds, seed=self.seed,
                 name=f"{len(self.estimates) + 1}: {name}",
             )  # fmt: skip
+        except FluxkitError as error:
+            self.said.value = escape(str(error))
+            raise
         finally:
             self.button.disabled = False
         self.estimates.append(estimate)
@@ -160,6 +170,10 @@ class Experiment(ipywidgets.VBox):
         for heard in self._heard:
             heard(estimate)
         return estimate
+
+    def _press(self, _: ipywidgets.Button) -> None:
+        with suppress(FluxkitError):  # the page says it
+            self.measure()
 
     def _show(self, key: str) -> None:
         scene = posterior_scene(*self.estimates[-2:])

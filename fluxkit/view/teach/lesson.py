@@ -140,7 +140,7 @@ class Lesson:
 
     def _ask_lost(self, reaction: str, theme: str) -> Question:
         place = lost_carbon(self.network, reaction, "CO2")
-        (found,) = (each for each in self.network.reactions if each.name == reaction)
+        found = self.network.reactions[self.network.reaction_index[reaction]]
         count = len(found.substrates[0].atoms["C"])
         return Question(
             f"Which carbon atom of {found.substrates[0].metabolite} does {reaction} turn into CO2?",

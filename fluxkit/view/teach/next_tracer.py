@@ -1,6 +1,7 @@
 """The last step of a lesson: design the next tracer, and take it up into the page."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -51,23 +52,39 @@ class NextTracer(ipywidgets.VBox):
         self.use_button = ipywidgets.Button(description="Use this tracer above", layout=wide)
         self.use_button.layout.display = "none"
         self.said = ipywidgets.HTML("")
-        self.open_button.on_click(lambda _: self.show())
+        self.open_button.on_click(self._open)
         self.use_button.on_click(lambda _: self.take_up())
         super().__init__([ipywidgets.HBox([self.open_button, self.use_button, self.said])])
         self.add_class("fluxkit-next-tracer")
 
     def show(self) -> "TracerDesigner":
-        """Open the designer at the tracer of the page; it takes seconds, so that it waits to be asked for."""
+        """Open the designer at the tracer of the page; it takes seconds, so that it waits to be asked for.
+
+        Raises
+        ------
+        FluxkitError
+            There is no design from that tracer; the page says why.
+        """
         if self.designer is None:
             self.said.value = "Preparing expected intervals ..."
             self.open_button.disabled = True
-            self.designer = tracer_designer(
-                self.network, self.begin(), fluxes_of_interest=self.fluxes, draws=self.draws, theme=self._theme
-            )
+            try:
+                self.designer = tracer_designer(
+                    self.network, self.begin(), fluxes_of_interest=self.fluxes, draws=self.draws, theme=self._theme
+                )
+            except FluxkitError as error:
+                self.said.value = escape(str(error))
+                raise
+            finally:
+                self.open_button.disabled = False
             self.children = (*self.children, self.designer)
             self.open_button.layout.display, self.use_button.layout.display = "none", ""
             self.said.value = ""
         return self.designer
+
+    def _open(self, _: ipywidgets.Button) -> None:
+        with suppress(FluxkitError):  # the page says it
+            self.show()
 
     def take_up(self) -> None:
         """Give the designed tracer to the page, or say why it cannot be."""

@@ -40,8 +40,16 @@ def test_what_is_measured_is_the_cell_as_it_was_moved(lesson):
     lesson.experiment.noise.value = 0.002
     lesson.experiment.button.click()
     (estimate,) = heard
-    row = estimate.intervals.query("reaction == 'G6PDH' and kind == 'net'").iloc[0]
-    assert row.lower - 3 < 40 < row.upper + 3
+    measured = estimate.labeling["mid"].squeeze()
+    states = {"moved": lesson.explorer.state, "before": lesson.cell}
+    names = list(dict.fromkeys(measured["fragment"].values.tolist()))
+    assert len(names) > 10
+    off = {}
+    for name, state in states.items():
+        exact = fluxkit.simulate(lesson.network, state, lesson.tracer.value, fragments=names)["mid"].squeeze()
+        assert exact["fragment"].values.tolist() == measured["fragment"].values.tolist()
+        off[name] = float(np.abs(exact.values - measured.values).max())
+    assert off["moved"] < 6 * 0.002 < off["before"]  # six standard deviations
     assert "G6PDH of the cell is 40.0" in lesson.experiment.said.value
     assert told(estimate, lesson.explorer.state, "G6PDH") in lesson.experiment.said.value
     assert not lesson.experiment.button.disabled
@@ -55,6 +63,31 @@ def test_what_is_measured_is_the_cell_as_it_was_moved(lesson):
         "1: Glc_x: 100% [1,2-13C2]",
         "2: Glc_x: 100% [1,2-13C2] and Gln_x: 100% [U-13C5]",
     ]
+
+
+def test_an_experiment_that_is_refused_says_why_and_can_be_repeated(lesson):
+    experiment = lesson.experiment
+    cell = experiment.cell
+    experiment.cell = lambda: (lesson.cell, "<b>: 100% [1-13C]", "G6PDH")
+    experiment.button.click()
+    assert "&lt;b&gt;" in experiment.said.value and "Measuring" not in experiment.said.value
+    assert not experiment.button.disabled and experiment.estimates == []
+    with pytest.raises(TracerError):
+        experiment.measure()
+    experiment.cell = cell
+    experiment.button.click()
+    assert len(experiment.estimates) == 1
+
+
+def test_a_designer_that_cannot_open_says_why_and_can_be_opened_later(lesson):
+    step = lesson.designer
+    step.begin = lambda: "<b>: 100% [1-13C]"
+    step.open_button.click()
+    assert "&lt;b&gt;" in step.said.value and step.designer is None
+    assert not step.open_button.disabled and step.open_button.layout.display != "none"
+    step.begin, step.draws = lambda: lesson.tracer.value, 4
+    step.open_button.click()
+    assert step.designer.tracers == lesson.tracer.value and step.said.value == ""
 
 
 def test_a_designed_tracer_is_taken_up_by_the_whole_page(lesson):
@@ -78,5 +111,7 @@ def test_a_tracer_that_the_page_cannot_show_changes_nothing(lesson):
 def test_what_a_lesson_cannot_be_about_is_refused(network):
     with pytest.raises(UnknownNameError, match="'ccm' has no reaction 'G6PHD'. Did you mean 'G6PDH'"):
         Lesson(network, reaction="G6PHD")
+    with pytest.raises(UnknownNameError, match="'ccm' has no reaction 'PGDD'. Did you mean 'PGD'"):
+        Lesson(network, decarboxylation="PGDD")
     with pytest.raises(NetworkError, match="network 'mine' has no standard tracers"):
         Lesson(network.with_changes(name="mine", standard_tracers={}))
