@@ -5,10 +5,8 @@ compared with the library.
 """
 
 import argparse
-import importlib.util
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -23,6 +21,11 @@ import fluxkit
 from fluxkit.view.explore.designer_scene import HALF
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.view import pictures, servers  # noqa: E402
+from tests.view.browsing import watching  # noqa: E402
+
 NETWORKS = ("toy", "ccm", "coculture", "liver_hc")
 LIMIT = 200.0
 """Milliseconds within which a widget should follow."""
@@ -126,8 +129,6 @@ def explorer_row(name: str, moves: int) -> list[str]:
 
 def in_the_page(moves: int) -> str:
     """Return the times from the input of a slider to the redrawn page, in JupyterLab on this machine."""
-    tests = ROOT / "tests" / "view"
-    pictures, lab = (_load(tests / each) for each in ("pictures.py", "explore/lab.py"))
     if pictures.find_chromium() is None:
         return "Times in the page need chromium, which was not there."
     cells = {
@@ -143,29 +144,19 @@ def in_the_page(moves: int) -> str:
     found = {}
     with pictures.browser() as browser:
         for name, (code, where, shows, value) in cells.items():
-            folder = Path(tempfile.mkdtemp())
-            page = browser.new_page(viewport={"width": 1300, "height": 1000})
-            with lab.jupyter_lab(folder, code) as address:
-                lab.run_all(page, address, shows)
-                page.wait_for_timeout(2000)
-                times = [page.evaluate(WAIT, {**where, "value": value(k)}) for k in range(moves + 3)][3:]
-                found[name] = Times(tuple(times))
-            page.close()
-            shutil.rmtree(folder)
+            with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
+                servers.write_notebook(Path(folder) / "widget.ipynb", [code])
+                with servers.lab_server(Path(folder), Path(home)) as address, watching(browser, address) as watch:
+                    page = watch.open(f"{address}/doc/tree/widget.ipynb?reset", width=1300, height=1000)
+                    servers.run_all(page, shows)
+                    page.wait_for_timeout(2000)
+                    times = [page.evaluate(WAIT, {**where, "value": value(k)}) for k in range(moves + 3)][3:]
+                    found[name] = Times(tuple(times))
     parts = [f"{name} {times.text()} ms" for name, times in found.items()]
     return (
         "From the input of a slider to the frame that shows the answer, in JupyterLab with chromium on this machine, "
         f"ccm, {moves} moves, median / 95 %: {'; '.join(parts)}."
     )
-
-
-def _load(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise SystemExit(f"there is no {path}; run this from a checkout of the project")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def main() -> None:

@@ -38,9 +38,7 @@ class Watch:
                 page.route(f"{start}**", lambda route: route.abort())
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on(
-            "response", lambda answer: answer.status < 400 or self.complaints.append(f"{answer.status} {answer.url}")
-        )
+        page.on("response", self._receive)
         page.on("request", self._ask)
         page.goto(address)
         if shows:

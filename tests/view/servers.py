@@ -71,7 +71,11 @@ def _serving(command: Sequence[str], address: str, ready: str, home: Path) -> It
             yield address
         finally:
             server.terminate()  # both servers end their kernels
-            server.wait(30)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:  # must not hide why a test failed
+                server.kill()
+                server.wait()
 
 
 def _wait_until(address: str, server: subprocess.Popen, log: Path) -> None:
