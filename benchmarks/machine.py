@@ -11,6 +11,8 @@ from pathlib import Path
 import fluxkit
 
 PAGE = Path(__file__).with_name("RESULTS.md")
+ORDER = ("Quantify", "Sampler", "Simulator", "Verdict", "Whole body", "Fasted mice", "Widgets", "Notebooks")
+"""Beginnings of the titles of the sections, as they follow each other; others come last."""
 PACKAGES = ("numpy", "llvmlite", "numba", "torch", "scipy")
 
 
@@ -51,6 +53,10 @@ def publish(name: str, text: str, printed: bool) -> None:
         return
     old = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else "# Results\n"
     sections = dict(re.findall(r"(?ms)^## (.+?)\n(.*?)(?=^## |\Z)", old))
-    sections[name] = f"\n{text.strip()}\n\n"
-    page = "# Results\n\n" + "".join(f"## {title}\n{body}" for title, body in sorted(sections.items()))
-    PAGE.write_text(page.rstrip() + "\n", encoding="utf-8")
+    sections[name] = text
+    parts = [f"## {title}\n\n{sections[title].strip()}\n" for title in sorted(sections, key=_place)]
+    PAGE.write_text("\n".join(["# Results\n", *parts]), encoding="utf-8")
+
+
+def _place(title: str) -> tuple[int, str]:
+    return next((i for i, each in enumerate(ORDER) if title.startswith(each)), len(ORDER)), title
