@@ -19,6 +19,11 @@ def lesson(network):
     return Lesson(network, fragments=["lactate", "citrate"], cell=33, seconds=1.0)
 
 
+def test_the_cell_of_the_app_answers_as_textbooks_say(lesson):
+    assert lesson.tracer.value == "Glc_x: 100% [1,2-13C2]"
+    assert lesson.grows.options[lesson.grows.right] == "M+1"  # the pentose phosphate pathway loses C1 of two labels
+
+
 def test_another_tracer_reaches_path_bars_and_question(lesson, network):
     tracer = "Glc_x: 100% [U-13C6]"
     lesson.explorer.move("G6PDH", 30.0)
