@@ -342,7 +342,7 @@ def _left_out(pairs: dict[tuple[str, str], dict]) -> str:
             chi, prior = (_bracket(found[name], "{:.0f}") for name in ("chi_square", "of_prior"))
             twin = f"{ratio:.2f} of {found['twin']}"
             worst = ", ".join(name for name, _ in found["worst"][:3])
-            rows.append([pair, plasma, mouse, chi, f"{found['freedom']}", prior, twin, worst, remark])
+            rows.append([pair, plasma, mouse, chi, f"{found['freedom']:.0f}", prior, twin, worst, remark])
     heads = ["fluxes of", "plasma", "mouse", "chi-square", "degrees of freedom", "from the prior"]
     heads += ["enrichment of the infused", "worst", "remark"]
     text = (
