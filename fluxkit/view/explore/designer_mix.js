@@ -27,6 +27,71 @@ function scaled(mix, sums) {
   return mix;
 }
 
+function copied(mix) {
+  return mix.map((each) => ({ ...each, atoms: [...each.atoms] }));
+}
+
+// The mix with a standard tracer: one of several labelings takes its place, one labeling that of the chosen.
+function withStandard(mix, selected, standard, pool) {
+  if (standard.mix.length > 1 || !mix.length) return copied(standard.mix);
+  const next = copied(mix), [{ atoms, fraction }] = standard.mix;
+  const alone = next.filter((part) => part.pool === pool).length < 2;
+  next[selected] = { pool, atoms: [...atoms], fraction: alone ? fraction : next[selected].fraction };
+  return next;
+}
+
+// The mix whose chosen labeling is of another nutrient, labeled as the first of its standard tracers.
+function withPool(mix, selected, pool, standards) {
+  const next = mix.length ? copied(mix) : [{ fraction: 1 }];
+  const first = standards.find((each) => each.mix.length === 1 && each.mix[0].pool === pool);
+  const fraction = first && first.mix[0].fraction < 1 ? first.mix[0].fraction : next[selected].fraction;
+  next[selected] = { pool, atoms: first ? [...first.mix[0].atoms] : [], fraction };
+  return next;
+}
+
+// A button for each standard tracer of a nutrient.
+function standardTracers(parent, standards, onChoose) {
+  const chips = make("div", { class: "td-chips", role: "group", "aria-label": "Standard tracers" }, parent);
+  let shown = null;
+  return {
+    show(pool) {
+      if (pool === shown) return;
+      shown = pool;
+      chips.replaceChildren();
+      for (const each of standards.filter((one) => one.mix.some((part) => part.pool === pool))) {
+        const chip = make("button", { type: "button", class: "td-chip", title: each.text, "data-name": each.name, "aria-label": `Standard tracer ${each.text}` }, chips, each.label);
+        chip.addEventListener("click", () => onChoose(each));
+      }
+      if (!chips.children.length) make("span", { class: "fx-muted fx-small" }, chips, "No standard tracer of this nutrient.");
+    },
+  };
+}
+
+// The tracer as text, to read what is typed and to copy what is shown; returns the text area.
+function tracerText(parent, { onRead, onCopied }) {
+  const row = make("div", { class: "fx-row td-written" }, parent);
+  const text = labeled(row, "Tracer text", make("textarea", { class: "td-text", spellcheck: "false", rows: 2 }));
+  text.parentElement.classList.add("td-grow");
+  const read = make("button", { type: "button", class: "td-read" }, row, "Read");
+  const copy = make("button", { type: "button", class: "td-copy" }, row, "Copy");
+  read.addEventListener("click", () => onRead(text.value));
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    onRead(text.value);
+  });
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text.value);
+    } catch {
+      text.select();
+      document.execCommand("copy");
+    }
+    onCopied();
+  });
+  return text;
+}
+
 function mixEditor(parent, { onShare, onPick, onRemove }) {
   const rows = make("div", { class: "td-mix", role: "group", "aria-label": "Labelings of the mix" }, parent);
   const sums = make("div", { class: "td-sums" }, parent);

@@ -107,3 +107,61 @@ function chooser(parent, title, locked, onChoose) {
     },
   };
 }
+
+// The right side: expected intervals, the design that is kept beside them, predicted labeling, and what is asked for.
+function designResults(parent, data, locked, { onFluxes, onMeasured }) {
+  let good = null, kept = null, speaking = 0;
+  const right = make("div", { class: "td-right" }, parent);
+  const head = make("div", { class: "td-head" }, right);
+  make("h3", { class: "fx-title" }, head, "Expected 90 % intervals");
+  const gain = make("span", { class: "td-gain" }, head);
+  const keep = make("button", { type: "button", class: "td-keep" }, head);
+  keep.hidden = locked; // there is no other design to compare with
+  const key = make("div", { class: "fx-key fx-small" }, right);
+  entry(key, "td-key-half", "expected");
+  entry(key, "td-key-most", "at most, in 9 of 10 flux states");
+  entry(key, "fx-before", "prior");
+  const keptKey = make("span", { class: "fx-item" }, key);
+  const intervals = make("div", { class: "td-intervals" }, right);
+  make("p", { class: "fx-muted fx-small" }, right,
+    `Net fluxes: ${data.unit}; exchange fluxes: factors. Means over ${data.draws} flux states of the prior, linearised.`);
+  const fluxes = chooser(right, "Fluxes of interest", locked, onFluxes);
+  make("h3", {}, right, "Predicted labeling");
+  const bars = make("div", { class: "fx-key fx-small" }, right);
+  entry(bars, "fx-now", "mean");
+  entry(bars, "td-key-range", "10 to 90 % of flux states");
+  make("span", { class: "fx-muted" }, bars, "fraction of molecules by mass shift");
+  const panels = make("div", { class: "fx-grid" }, right);
+  const measured = chooser(right, "Measurements", locked, onMeasured);
+  const spoken = make("p", { class: "td-unseen", "aria-live": "polite" }, right);
+
+  const draw = () => {
+    drawIntervals(intervals, good, kept);
+    drawPanels(panels, good);
+    gain.textContent = `information ${good.gain.toFixed(2)} nats${kept ? `, kept ${kept.gain.toFixed(2)}` : ""}`;
+    gain.dataset.value = good.gain;
+    keep.textContent = kept ? "Forget the kept design" : "Keep to compare";
+    keptKey.replaceChildren();
+    if (!kept) return;
+    make("span", { class: "fx-swatch td-key-kept" }, keptKey);
+    make("span", {}, keptKey, `kept: ${kept.text}`);
+  };
+  keep.addEventListener("click", () => {
+    if (!good) return;
+    kept = kept ? null : { text: good.text, gain: good.gain, halves: Object.fromEntries(good.intervals.map((each) => [each.flux, each.half])) };
+    draw();
+  });
+  const speak = () => {
+    clearTimeout(speaking);
+    speaking = setTimeout(() => {
+      const rows = good.intervals.slice(0, 4).map((row) => `${row.flux} ${amount(row, row.half)}, before ${amount(row, row.prior)}`);
+      spoken.textContent = `Information ${good.gain.toFixed(1)} nats. ${rows.join("; ")}.`;
+    }, 900);
+  };
+  return {
+    fluxes,
+    measured,
+    show(answer) { good = answer; draw(); speak(); },
+    stop: () => clearTimeout(speaking),
+  };
+}

@@ -144,3 +144,19 @@ def test_measurements_are_chosen_before_any_mix_was_understood(watch, tmp_path):
     assert page.evaluate("window.sent.at(-1).left_out") == [second]
     page.locator(f'.fx-option[data-key="{first}"]').last.click()
     assert page.evaluate("window.sent.at(-1).left_out") == [first, second]
+
+
+def test_a_nutrient_brings_its_standard_tracer_and_a_design_is_kept_beside(watch, tmp_path):
+    widget = fluxkit.tracer_designer(fluxkit.load_network("ccm"), "Glc_x: 50% [1,2-13C2]", draws=2)
+    page = watch.open(written(widget, tmp_path / "page.html", ('"offline":true', '"offline":false')), ".td-interval")
+    page.click("text=Keep to compare")
+    assert page.locator(".td-kept").count() == len(widget.fluxes)
+    assert page.locator(".fx-key:has-text('kept: Glc_x: 50% [1,2-13C2]')").count() == 1
+    page.click("text=Forget the kept design")
+    assert page.locator(".td-kept").count() == 0
+    page.select_option(".td-pool", "Gln_x")
+    first = next(each for each in widget.data["standards"] if each["mix"][0]["pool"] == "Gln_x")
+    assert page.evaluate("window.sent.at(-1).mix") == [{**first["mix"][0], "fraction": 0.5}]
+    chips = page.locator(".td-chip").evaluate_all("nodes => nodes.map(each => each.dataset.name)")
+    own = [each for each in widget.data["standards"] if any(part["pool"] == "Gln_x" for part in each["mix"])]
+    assert chips == [each["name"] for each in own]
