@@ -176,7 +176,8 @@ class Experiment(ipywidgets.VBox):
             self.measure()
 
     def _show(self, key: str) -> None:
-        scene = posterior_scene(*self.estimates[-2:])
+        first, second = (*self.estimates[-2:], None)[:2]
+        scene = posterior_scene(first, second)
         spread = [f"net {name}" for name in least_known(self.estimates[-1].intervals, 6)]
         known = {each["key"] for each in scene["fluxes"]}
         chosen = [each for each in dict.fromkeys([key, *spread]) if each in known]
