@@ -30,8 +30,10 @@ def describe_machine() -> str:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
         model = found[1] if found else model
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    count = len(processors())
+    cores = "1 core" if count == 1 else f"{count} cores"
     return (
-        f"{date.today()}, {model}, {len(processors())} cores, Python {platform.python_version()}, "
+        f"{date.today()}, {model}, {cores}, Python {platform.python_version()}, "
         f"fluxkit {fluxkit.__version__}, {packages}"
     )
 

@@ -161,8 +161,8 @@ def _pooled(labeling: xr.Dataset, source: str) -> xr.Dataset:
     samples = pool_replicates(labeling)
     if len(samples) != 1:
         raise LabelingError(
-            f"{source} holds {len(samples)} conditions or samples ({', '.join(samples)}), and pool=True makes one; "
-            "leave it out, or choose experiments of one condition (experiments=)."
+            f"{source} holds {len(samples)} conditions or samples ({', '.join(samples)}), which cannot be pooled into "
+            "one; read them without pooling, or choose experiments of one condition (experiments=, --experiments)."
         )
     (only,) = samples.values()
     return only

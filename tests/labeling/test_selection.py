@@ -115,5 +115,5 @@ def test_a_part_is_read_and_pooled_at_once(mice):
 
 def test_several_conditions_are_not_pooled_into_one():
     cells = MICE.parent / "hct116" / "labeling.csv"
-    with pytest.raises(LabelingError, match="holds 2 conditions or samples .control, PHGDH inhibitor., and pool=True"):
+    with pytest.raises(LabelingError, match="holds 2 conditions or samples .control, PHGDH inhibitor., which"):
         read_labeling(cells, "ccm", "Glc_x: 100% [U-13C6]", pool=True, unknown="drop")
