@@ -31,7 +31,7 @@ from fluxkit.networks import Network, Reaction, check_reachable
 from fluxkit.physiology.organs import OUTSIDE, PLASMA, nutrient_of, organ_of, plasma_pools
 
 RESULTS_OF = 1  # raise it when this script or the library is changed so that a case would come out otherwise
-SEED, PER_STRATUM, SECONDS = 40_000, 34, 60.0
+SEED, PER_STRATUM, SECONDS = 40_000, 34, 20.0
 TRACERS = {
     "1 tracer": ("glc_U",),
     "2 tracers": ("glc_U", "lac_U"),
