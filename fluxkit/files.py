@@ -54,6 +54,26 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield folder / path.name
 
 
+def write_text(path: str | Path, content: str) -> Path:
+    """Write a text file that appears whole or not at all; return its path.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        What is written; missing folders are made.
+    content : str
+        Written as UTF-8.
+
+    Raises
+    ------
+    FluxkitError
+        The folder cannot be made or written to.
+    """
+    with written_whole(path) as part:
+        part.write_text(content, encoding="utf-8")
+    return Path(path)
+
+
 @contextmanager
 def written_together(out: str | Path) -> Iterator[Path]:
     """Give a folder whose files move into ``out`` only when all of them are written.

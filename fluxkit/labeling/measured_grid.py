@@ -102,16 +102,14 @@ class MeasuredGrid:
         array[self.index] = numbers
         return array
 
-    def arrays(
-        self, kind: str, left_out: list[bool] | None, noise: NoiseModel, notes: list[str]
-    ) -> dict[str, np.ndarray]:
+    def arrays(self, kind: str, left_out: list[bool], noise: NoiseModel, notes: list[str]) -> dict[str, np.ndarray]:
         """Turn the values into MIDs with their uncertainty.
 
         Parameters
         ----------
         kind : str
             ``"intensity"`` or ``"fraction"``.
-        left_out : list of bool or None
+        left_out : list of bool
             Which values a mask leaves out.
         noise : NoiseModel
             Gives the standard deviation where the table states none.
@@ -136,13 +134,12 @@ class MeasuredGrid:
         self._drop_undetected(raw, kept, notes)
         if kind == "fraction":
             self._check_sums(raw, stated, kept)
-        if left_out is not None:
-            out = np.zeros(self.shape, dtype=bool)
-            out[self.index] = left_out
-            notes.extend(self._note_masks(left_out))
-            kept &= ~out
+        masked = np.zeros(self.shape, dtype=bool)
+        masked[self.index] = left_out
+        notes.extend(self._note_masks(left_out))
+        kept &= ~masked
         self._drop_single(kept, notes)
-        self._note_missing(kept, left_out, notes)
+        self._note_missing(kept, masked, notes)
         if not kept.any():
             raise LabelingError(
                 f"nothing is measured in {self.table.source}: every {kind} is zero, missing or masked. Check the "
@@ -160,8 +157,8 @@ class MeasuredGrid:
         limit = self._limits(mid, total, None if ions is None else noise.limit(ions))
         if limit is not None:
             arrays["mid_limit"] = limit
-        if left_out is not None and any(left_out):
-            arrays["masked"] = self._fill([float(each) for each in left_out]) == 1
+        if masked.any():
+            arrays["masked"] = masked
         return arrays
 
     def _limits(self, mid: np.ndarray, total: np.ndarray, of_ions: np.ndarray | None) -> np.ndarray | None:
@@ -243,13 +240,11 @@ class MeasuredGrid:
                 kept[i, j, part] = False
                 notes.append(f"{name}{self._says(i, j)} keeps one mass shift, which says nothing; left out.")
 
-    def _note_missing(self, kept: np.ndarray, left_out: list[bool] | None, notes: list[str]) -> None:
-        known = np.zeros(self.shape, dtype=bool)
-        known[self.index] = left_out if left_out is not None else False
+    def _note_missing(self, kept: np.ndarray, masked: np.ndarray, notes: list[str]) -> None:
         lost: dict[str, set[int]] = {}
         for i, j, name, part in self._blocks():
             if kept[i, j, part].any():
-                gaps = ~kept[i, j, part] & ~known[i, j, part]
+                gaps = ~kept[i, j, part] & ~masked[i, j, part]
                 lost.setdefault(name, set()).update(np.flatnonzero(gaps).tolist())
         for name, shifts in lost.items():
             if shifts:

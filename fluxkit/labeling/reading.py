@@ -126,7 +126,7 @@ def read_labeling(
     if masks is not None:
         hit = masked(read_masks(masks), [each.record() for each in values])
         left_out = [a or b for a, b in zip(left_out, hit, strict=True)]
-    arrays = grid.arrays(kind, left_out if any(left_out) else None, noise or NoiseModel(), notes)
+    arrays = grid.arrays(kind, left_out, noise or NoiseModel(), notes)
     stated_sd = "sd" in table.columns
     samples = grid.samples
     dims = ("sample", "experiment", "isotopologue") if samples else ("experiment", "isotopologue")

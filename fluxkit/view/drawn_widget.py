@@ -7,7 +7,7 @@ import anywidget
 import traitlets
 
 from fluxkit.errors import suggest
-from fluxkit.files import written_whole
+from fluxkit.files import write_text
 
 
 class DrawnWidget(anywidget.AnyWidget):
@@ -65,6 +65,4 @@ class DrawnWidget(anywidget.AnyWidget):
         pathlib.Path
             The file.
         """
-        with written_whole(path) as part:
-            part.write_text(self._page(), encoding="utf-8")
-        return Path(path)
+        return write_text(path, self._page())

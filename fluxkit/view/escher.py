@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fluxkit.errors import NetworkError, suggest
-from fluxkit.files import written_whole
+from fluxkit.files import write_text
 from fluxkit.networks import Network, Reaction
 from fluxkit.networks.network import EXTERNAL_SUFFIX
 from fluxkit.view.curves import cut, evaluate, spline
@@ -175,9 +175,7 @@ def write_escher(layout: MapLayout, network: Network, path: str | Path, *, title
     canvas = {"x": 0, "y": 0, "width": SCALE * layout.width, "height": SCALE * layout.height}
     document = [header, {"reactions": reactions, "nodes": nodes, "text_labels": labels, "canvas": canvas}]
     check_escher(document, f"map of {network.name!r}")
-    with written_whole(path) as part:
-        part.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
-    return Path(path)
+    return write_text(path, json.dumps(document, allow_nan=False))
 
 
 def _add_metabolite(nodes: dict[str, Any], x: float, y: float, name: str, text: str, primary: bool = True) -> str:

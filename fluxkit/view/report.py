@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fluxkit.errors import FluxError
-from fluxkit.files import written_whole
+from fluxkit.files import write_text
 from fluxkit.versions import versions
 from fluxkit.view.flux_figures import comparison_figure, interval_figure
 from fluxkit.view.flux_map import map_fragment
@@ -104,9 +104,7 @@ def write_report(
         notes=_texts(notes),
         limits=_texts(limits),
     )
-    with written_whole(path) as part:
-        part.write_text(page, encoding="utf-8")
-    return Path(path)
+    return write_text(path, page)
 
 
 def report_page(

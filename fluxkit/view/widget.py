@@ -6,7 +6,7 @@ from typing import Any
 import traitlets
 
 from fluxkit.errors import suggest
-from fluxkit.files import written_whole
+from fluxkit.files import write_text
 from fluxkit.view.drawn_widget import DrawnWidget
 from fluxkit.view.flux_map import SCRIPT, STYLE, map_page, map_svg
 
@@ -71,6 +71,4 @@ class FluxMap(DrawnWidget):
         pathlib.Path
             The file.
         """
-        with written_whole(path) as part:
-            part.write_text(map_svg(self.data, theme=self.theme), encoding="utf-8")
-        return Path(path)
+        return write_text(path, map_svg(self.data, theme=self.theme))
