@@ -3,8 +3,10 @@
 The first coordinates live inside half-spaces and bounce off them, the others are free. Chains take each step together,
 a group of them as lanes of the labeling program; a compiled density takes whole trajectories (Neal 2011, MCMC using
 Hamiltonian dynamics, doi:10.1201/b10905-6). The metric is one dense covariance pooled over the chains. Reflections keep
-the target invariant (Afshar & Domke 2015, Reflection, refraction and Hamiltonian Monte Carlo, NeurIPS 28); the samples
-are judged by rank-normalised split R-hat and bulk effective sample size (Vehtari et al. 2021, doi:10.1214/20-BA1221).
+the target invariant (Afshar & Domke 2015, Reflection, refraction and Hamiltonian Monte Carlo, NeurIPS 28). Step sizes
+are drawn anew, now and then far smaller for single chains: where the density is stiffer than elsewhere only short steps
+are accepted, and a chain that takes none stays there. The samples are judged by rank-normalised split R-hat and bulk
+effective sample size (Vehtari et al. 2021, doi:10.1214/20-BA1221).
 """
 
 import time
@@ -23,6 +25,10 @@ _DRAWS = 20
 """Trajectories between two looks at the clock afterwards."""
 _LEAST = 4
 """Draws that are taken at least, however late it is: of fewer there is no R-hat."""
+_ROUGH, _ROUGH_STEP = 0.1, 0.3
+"""Share of the trajectories whose steps are all shorter, and by what factor: they reach as far with more steps."""
+_STIFF, _STIFF_STEP = 0.1, 0.02
+"""Chance that a chain alone takes shorter steps, as many as the others, and the least factor."""
 _OPEN, _WARM, _TUNED = 0.6, 0.8, 0.9
 """Shares of the time after which no window of the warm-up begins, none goes on, and the step size stays."""
 
@@ -143,9 +149,12 @@ class _Ensemble:
         """Draw what some trajectories need: lengths, steps, momenta and chances."""
         chains, size = self.state.position.shape
         reach = length * self.rng.uniform(0.2, 1.0, count)
-        factor = np.where(self.rng.random(count) < 0.1, 0.3, 1.0)
-        steps = np.clip(np.round(reach / (self.step * factor)), 1, 400).astype(np.int64)
-        step = self.step * factor[:, None] * self.rng.uniform(0.7, 1.3, (count, chains))
+        rough = np.where(self.rng.random(count) < _ROUGH, _ROUGH_STEP, 1.0)
+        steps = np.clip(np.round(reach / (self.step * rough)), 1, 400).astype(np.int64)
+        stiff = np.where(
+            self.rng.random((count, chains)) < _STIFF, _STIFF_STEP ** self.rng.random((count, chains)), 1.0
+        )
+        step = self.step * rough[:, None] * stiff * self.rng.uniform(0.7, 1.3, (count, chains))
         return Trajectories(
             self.rng.standard_normal((count, chains, size)), self.rng.random((count, chains)), step, steps
         )

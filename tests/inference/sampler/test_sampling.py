@@ -13,7 +13,7 @@ from fluxkit.fluxes import flux_space, prior_coordinates
 from fluxkit.inference import SamplerSettings
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.sampler.chains import ChainState, Trajectories
-from fluxkit.inference.sampler.sampling import sample_chains
+from fluxkit.inference.sampler.sampling import _Ensemble, sample_chains
 from tests.inference.problems import CCM, TOY, exact_toy_labeling, hct116_control
 
 SHORT = SamplerSettings(chains=16, windows=(20, 30, 40), max_draws=1500, effective_draws=1e9, seconds=60)
@@ -152,6 +152,18 @@ def test_the_prior_density_of_ccm_is_sampled_as_draw_fluxes_draws_it():
     z, y, w = density.split(thinned(chains, 6))
     assert ks_against_prior(CCM, z, y, free_reactions(CCM)) > 0.01
     assert kstest(w.ravel(), norm.cdf).pvalue > 0.001
+
+
+def test_where_the_density_is_far_stiffer_than_the_metric_says_chains_move_still():
+    """A chain where usual steps are 30 standard deviations must not stay for good."""
+    density = normal_density(30.0**2 * np.eye(8))
+    state = ChainState(density, -np.eye(8), np.full(8, 10.0), np.zeros((16, 8)))
+    ensemble = _Ensemble(state, np.eye(8), np.random.default_rng(0))
+    ensemble.step = 1.0
+    draws, _, _ = ensemble.advance(500, 4.0, np.inf, 1)
+    moved = (np.diff(draws, axis=0) != 0).any(axis=2).mean(axis=0)
+    assert moved.min() > 0.01
+    assert 0.5 < 30 * np.abs(draws[250:]).max() < 8
 
 
 def test_the_same_seed_gives_the_same_draws():
