@@ -14,7 +14,8 @@ from fluxkit.learning.calibration import DRAWS, Calibration, coverage_band, pool
 POINTS = {
     "quantify": "posterior median",
     "best fit": "quantify's most probable fluxes, without sampling",
-    "network alone": "the learned posterior alone",
+    "best fit without the network": "the same from starts that the prior alone proposes",
+    "network alone": "the median of 128 draws of the learned posterior alone",
     "plain network": "a plain network of fixed inputs, trained on the same prior and noise",
     "least squares": "10-start least squares",
     "least squares with the prior": "10-start least squares with the prior",

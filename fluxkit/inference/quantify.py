@@ -35,7 +35,7 @@ from fluxkit.inference.refinement import Refined, search
 from fluxkit.inference.sampler.compiled_density import compile_ahead, compiled
 from fluxkit.inference.sampler.sampling import Chains, SamplerSettings, sample_chains
 from fluxkit.inference.sampler.scatter import scattered_starts
-from fluxkit.inference.verdict.fallback import sample_longer, search_wider
+from fluxkit.inference.verdict.fallback import missed_aim, sample_longer, search_wider
 from fluxkit.inference.verdict.training_cloud import compare_with_training
 from fluxkit.labeling.rates import Rates, with_rates
 from fluxkit.learning import FluxModel
@@ -142,6 +142,7 @@ def _quantify_one(
     if settings.fallbacks:
         chains, longer = sample_longer(density, chains, settings, rng, lambda s, f: tell(s, 0.8 + 0.2 * f))
         remarks = remarks + longer
+    remarks += missed_aim(chains, settings.sampler)
     extra = {"learned_starts": float(best.learned)}
     if model is not None and best.drawn is not None:
         distance, found = compare_with_training(labeling, network, model.card, best.drawn, chains.draws)

@@ -42,13 +42,13 @@ class SamplerSettings:
     chains : int
         Number of chains, at least 2; R-hat below 1.01 needs about 100 effective draws per chain.
     windows : tuple of int
-        Trajectories of each warm-up window; the metric is renewed after each.
+        Trajectories of each warm-up window, at least 1; the metric is renewed after each.
     trajectory : float
         Largest length of a trajectory, in units of the whitened posterior.
     target_acceptance : float
-        Acceptance to which the step size adapts during warm-up.
+        Acceptance to which the step size adapts during warm-up, between 0 and 1.
     rhat, effective_draws : float
-        Sampling stops when every parameter is below and above, in two checks in a row.
+        Sampling stops when every parameter is below and above, in two checks in a row; R-hat is never below 1.
     seconds : float
         Sampling stops after this time, warm-up included; how many trajectories still fit is judged by those before.
     max_draws : int
@@ -62,7 +62,7 @@ class SamplerSettings:
     rhat: float = 1.01
     effective_draws: float = 400.0
     seconds: float = 60.0
-    max_draws: int = 4000
+    max_draws: int = 20_000
 
     def __post_init__(self) -> None:
         if self.chains < 2:
@@ -72,6 +72,18 @@ class SamplerSettings:
             )
         if self.max_draws < 1 or not self.seconds > 0:
             raise LabelingError(f"max_draws = {self.max_draws} and seconds = {self.seconds:g}: both must be positive.")
+        if not all(each >= 1 for each in self.windows):
+            raise LabelingError(f"windows = {self.windows}: each needs at least 1 trajectory; () is no warm-up at all.")
+        if not self.rhat > 1 or not self.effective_draws >= 0:
+            raise LabelingError(
+                f"rhat = {self.rhat:g} and effective_draws = {self.effective_draws:g}: sampling stops below the one, "
+                "which has to exceed 1, and above the other, which cannot be negative; leave them out for 1.01 and 400."
+            )
+        if not self.trajectory > 0 or not 0 < self.target_acceptance < 1:
+            raise LabelingError(
+                f"trajectory = {self.trajectory:g} and target_acceptance = {self.target_acceptance:g}: the one must be "
+                "positive, the other between 0 and 1; leave them out for 4 and 0.85."
+            )
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,10 @@ class Chains:
         Wall time.
     converged : bool
         Whether both criteria of the settings were met.
+    covariance : numpy.ndarray or None
+        That of the metric, shape ``(parameter, parameter)``; None where nothing was sampled.
+    step : float
+        Step size after warm-up, in whitened units.
     """
 
     draws: np.ndarray
@@ -104,17 +120,23 @@ class Chains:
     gradients: int
     seconds: float
     converged: bool
+    covariance: np.ndarray | None = None
+    step: float = 0.1
 
 
 class _Ensemble:
     """All chains with their metric and step size, and how fast they go."""
 
-    def __init__(self, state: ChainState, covariance: np.ndarray, rng: np.random.Generator):
+    def __init__(self, state: ChainState, covariance: np.ndarray, rng: np.random.Generator, step: float = 0.1):
         self.state, self.rng = state, rng
-        self.metric = state.metric(covariance)
+        self.renew(covariance)
         self.gradients = len(state.position)
-        self.step = 0.1
+        self.step = step
         self.pace = 0.0  # steps in a second, at best so far
+
+    def renew(self, covariance: np.ndarray) -> None:
+        """Take another metric."""
+        self.covariance, self.metric = covariance, self.state.metric(covariance)
 
     def adapt(self, count: int, length: float, gain: float, target: float, end: float) -> np.ndarray:
         """Run trajectories, with a new step size after every few, until a time at the latest; return the draws."""
@@ -124,40 +146,41 @@ class _Ensemble:
             if not len(draws):
                 break
             parts.append(draws)
-            miss = (probabilities.mean(axis=1) - target).sum()
+            miss = len(draws) * (_mean(probabilities, target) - target)
             self.step = float(np.clip(self.step * np.exp(gain * miss), 1e-4, 2.0))
         return np.concatenate(parts)
 
     def advance(self, count: int, length: float, end: float, least: int):
         """Run trajectories, as many as fit in before a time, some in any case.
 
-        Return draws, log densities and probabilities of acceptance.
+        Return draws, log densities and probabilities of acceptance, NaN where a chain alone took shorter steps.
         """
-        plan = self._plan(count, length)
+        plan, alone = self._plan(count, length)
         begin = time.perf_counter()
         fitting = int(np.searchsorted(np.cumsum(plan.steps), self.pace * (end - begin), side="right"))
         kept = slice(0, max(fitting, least) if self.pace or end <= begin else count)
         plan = Trajectories(plan.momenta[kept], plan.chances[kept], plan.step[kept], plan.steps[kept])
-        found = self.state.run(plan, self.metric)
+        draws, values, probabilities = self.state.run(plan, self.metric)
         steps, passed = int(plan.steps.sum()), time.perf_counter() - begin
         self.gradients += steps * len(self.state.position)
         if passed > 0:
             self.pace = max(self.pace, steps / passed)
-        return found
+        return draws, values, np.where(alone[: len(draws)], np.nan, probabilities)
 
-    def _plan(self, count: int, length: float) -> Trajectories:
-        """Draw what some trajectories need: lengths, steps, momenta and chances."""
+    def _plan(self, count: int, length: float) -> tuple[Trajectories, np.ndarray]:
+        """Draw what some trajectories need: lengths, steps, momenta and chances; return also who steps shorter alone.
+
+        None of it depends on where the chains are.
+        """
         chains, size = self.state.position.shape
         reach = length * self.rng.uniform(0.2, 1.0, count)
         rough = np.where(self.rng.random(count) < _ROUGH, _ROUGH_STEP, 1.0)
         steps = np.clip(np.round(reach / (self.step * rough)), 1, 400).astype(np.int64)
-        stiff = np.where(
-            self.rng.random((count, chains)) < _STIFF, _STIFF_STEP ** self.rng.random((count, chains)), 1.0
-        )
-        step = self.step * rough[:, None] * stiff * self.rng.uniform(0.7, 1.3, (count, chains))
-        return Trajectories(
-            self.rng.standard_normal((count, chains, size)), self.rng.random((count, chains)), step, steps
-        )
+        alone = self.rng.random((count, chains)) < _STIFF
+        shorter = np.where(alone, _STIFF_STEP ** self.rng.random((count, chains)), 1.0)
+        step = self.step * rough[:, None] * shorter * self.rng.uniform(0.7, 1.3, (count, chains))
+        momenta, chances = self.rng.standard_normal((count, chains, size)), self.rng.random((count, chains))
+        return Trajectories(momenta, chances, step, steps), alone
 
     def rescue(self) -> np.ndarray:
         """Overwrite chains far below the others (warm-up only); return which."""
@@ -170,6 +193,12 @@ class _Ensemble:
         return lost
 
 
+def _mean(probabilities: np.ndarray, otherwise: float) -> float:
+    """Return the mean of what is known."""
+    known = probabilities[np.isfinite(probabilities)]
+    return float(known.mean()) if known.size else otherwise
+
+
 def sample_chains(
     density: Density,
     walls: np.ndarray,
@@ -179,6 +208,7 @@ def sample_chains(
     settings: SamplerSettings,
     rng: np.random.Generator,
     progress: Callable[[str, float], None] | None = None,
+    step: float = 0.1,
 ) -> Chains:
     """Sample a log density inside a polytope.
 
@@ -198,6 +228,8 @@ def sample_chains(
         Source of randomness.
     progress : callable, optional
         Called with a stage and the fraction of the time used.
+    step : float
+        First step size, in whitened units.
 
     Raises
     ------
@@ -207,7 +239,7 @@ def sample_chains(
     begin = time.perf_counter()
     end = begin + settings.seconds
     tell = progress or (lambda stage, fraction: None)
-    ensemble = _Ensemble(ChainState(density, walls, offsets, start), covariance, rng)
+    ensemble = _Ensemble(ChainState(density, walls, offsets, start), covariance, rng, step)
     _check_start(ensemble.state)
     _warm_up(ensemble, covariance, settings, begin, tell)
     draws, densities, passes, checked = [], [], 0, 0
@@ -219,7 +251,7 @@ def sample_chains(
             break
         draws.append(new)
         densities.append(levels)
-        acceptance.append(float(probabilities.mean()))
+        acceptance.append(_mean(probabilities, np.nan))
         total += len(new)
         tell("sampling", min(1.0, (time.perf_counter() - begin) / settings.seconds))
         if total >= next_check:
@@ -239,10 +271,12 @@ def sample_chains(
         log_density=np.concatenate(densities).T,
         rhat=rhat,
         effective_draws=effective,
-        acceptance=float(np.mean(acceptance)),
+        acceptance=_mean(np.array(acceptance), np.nan),
         gradients=ensemble.gradients,
         seconds=time.perf_counter() - begin,
         converged=bool(_passes(rhat, effective, settings)),
+        covariance=ensemble.covariance,
+        step=ensemble.step,
     )
 
 
@@ -276,7 +310,7 @@ def _warm_up(ensemble: _Ensemble, covariance: np.ndarray, settings: SamplerSetti
         guess = 100.0 / (k + 1) ** 2
         if len(pooled) > 1:  # one draw has no covariance
             covariance = (weight * np.cov(pooled.T) + guess * covariance) / (weight + guess)
-            ensemble.metric = ensemble.state.metric(covariance)
+            ensemble.renew(covariance)
         previous = kept
         tell("warm-up", min(1.0, (time.perf_counter() - begin) / settings.seconds))
     ensemble.adapt(25, 0.5, 0.1, settings.target_acceptance, begin + _TUNED * settings.seconds)

@@ -10,7 +10,7 @@ from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.problem import QuantifySettings, random_points
 from fluxkit.inference.refinement import Refined, search
 from fluxkit.inference.sampler.compiled_density import compiled
-from fluxkit.inference.sampler.sampling import Chains, sample_chains
+from fluxkit.inference.sampler.sampling import Chains, SamplerSettings, sample_chains
 from fluxkit.inference.verdict.chi_square import chi_square
 from fluxkit.inference.verdict.fit_tests import BUDGET, fit_tests
 from fluxkit.inference.verdict.misfit import Misfit, misfit
@@ -20,6 +20,10 @@ from fluxkit.inference.verdict.trust import EFFECTIVE_DRAWS, RHAT
 _SAME = 2.0
 """Points whose minus log posterior differs by less count as one best fit."""
 _BATCH = 16
+_OWN = 10
+"""Draws per parameter at which their covariance counts as much as that of the metric."""
+_ENOUGH = 10.0
+"""So many times more draws need no second warm-up."""
 _TIMES = 3.0
 """Longest second sampling, in multiples of the first: who allows little time does not want to wait for more."""
 
@@ -94,8 +98,9 @@ def search_wider(
         tried += count
     before, after = chi_square(density, refined, left)[0], chi_square(density, joined)[0]
     better = refined.objective[0] - joined.objective[0] >= _SAME
+    gain = refined.objective[0] - joined.objective[0]
     outcome = (
-        f"a better fit was found, chi-square {after:.0f} instead of {before:.0f}"
+        f"a better fit was found, log posterior higher by {gain:.1f}, chi-square {after:.0f} instead of {before:.0f}"
         if better
         else (f"the best fit stayed, at chi-square {after:.0f}")
     )
@@ -122,10 +127,38 @@ def _disagreement(chains: Chains) -> float:
     return float(np.nan_to_num(chains.rhat, nan=np.inf).max())
 
 
+def _agreement(chains: Chains) -> str:
+    """Say how well chains agree."""
+    if np.isnan(chains.rhat).any():
+        return "some flux never moved"
+    return f"R-hat {chains.rhat.max():.2f}, {chains.effective_draws.min():.0f} effective draws"
+
+
+def missed_aim(chains: Chains, settings: SamplerSettings) -> list[str]:
+    """Return a remark where chains agree well enough to be trusted, but not as well as was asked for.
+
+    Parameters
+    ----------
+    chains : Chains
+        What was sampled.
+    settings : SamplerSettings
+        What was asked for.
+    """
+    if chains.converged or not converged(chains):
+        return []
+    return [
+        f"sampling ended before the chains agreed as well as was asked for (R-hat {chains.rhat.max():.3f} where "
+        f"{settings.rhat:g} was the aim, {chains.effective_draws.min():.0f} effective draws where "
+        f"{settings.effective_draws:g} was); the ends of the widest intervals are a little rough, which more time cures"
+    ]
+
+
 def sample_longer(
     density: FluxDensity, chains: Chains, settings: QuantifySettings, rng: np.random.Generator, tell
 ) -> tuple[Chains, list[str]]:
-    """Sample on from where chains that have not converged ended, with the metric that they found.
+    """Sample on from where chains that have not converged ended, with the metric and step that they found.
+
+    Warm-up is repeated only where they have too few draws to tell a metric.
 
     Parameters
     ----------
@@ -151,15 +184,20 @@ def sample_longer(
         return chains, []
     space, sampler = density.space, settings.sampler
     seconds = min(settings.fallback_seconds, _TIMES * sampler.seconds)
-    longer = replace(sampler, seconds=seconds, windows=sampler.windows[-2:], max_draws=4 * sampler.max_draws)
-    pooled = chains.draws.reshape(-1, density.size)
-    covariance = np.cov(pooled.T) + 1e-9 * np.eye(density.size)
+    covariance, known = _renewed_covariance(chains)
+    longer = replace(sampler, seconds=seconds, windows=() if known else sampler.windows[-2:])
     target = compiled(density) or density.log_density
     start = np.ascontiguousarray(chains.draws[:, -1])
-    more = sample_chains(target, space.walls, space.offsets, start, covariance, longer, rng, tell)
-    before = f"R-hat {chains.rhat.max():.2f}, {chains.effective_draws.min():.0f} effective draws"
-    after = f"R-hat {more.rhat.max():.2f}, {more.effective_draws.min():.0f}"
-    better = _disagreement(more) <= _disagreement(chains)
-    remark = f"the chains had not converged after {chains.seconds:.0f} s ({before}), so they were sampled on for "
-    remark += f"{more.seconds:.0f} s ({after})" + ("" if better else "; the first draws agree better and were kept")
-    return (more if better else chains), [remark]
+    more = sample_chains(target, space.walls, space.offsets, start, covariance, longer, rng, tell, chains.step)
+    better = converged(more) or _disagreement(more) <= _disagreement(chains)
+    remark = f"the chains had not converged after {chains.seconds:.0f} s ({_agreement(chains)}), so they were sampled "
+    remark += f"on for {more.seconds:.0f} s ({_agreement(more)})"
+    return (more if better else chains), [remark + ("" if better else "; the first draws agree better and were kept")]
+
+
+def _renewed_covariance(chains: Chains) -> tuple[np.ndarray, bool]:
+    """Return that of the draws, as far as they are many, with that of the metric; and whether draws alone tell it."""
+    pooled = chains.draws.reshape(-1, chains.draws.shape[2])
+    weight = len(pooled) / (_OWN * pooled.shape[1])
+    metric = np.eye(pooled.shape[1]) if chains.covariance is None else chains.covariance
+    return (weight * np.cov(pooled.T) + metric) / (weight + 1), weight > _ENOUGH

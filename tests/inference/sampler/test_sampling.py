@@ -232,7 +232,18 @@ def test_too_few_chains_to_compare_are_refused(count):
         SamplerSettings(chains=count)
 
 
-@pytest.mark.parametrize("wrong", [{"max_draws": 0}, {"seconds": 0.0}])
-def test_settings_that_cannot_sample_are_refused(wrong):
-    with pytest.raises(LabelingError, match="must be positive"):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"max_draws": 0}, "both must be positive"),
+        ({"seconds": 0.0}, "both must be positive"),
+        ({"windows": (0, 30)}, "each needs at least 1 trajectory"),
+        ({"rhat": 1.0}, "rhat = 1 .* has to exceed 1"),
+        ({"effective_draws": -1.0}, "effective_draws = -1: .* cannot be negative"),
+        ({"trajectory": 0.0}, "the one must be positive"),
+        ({"target_acceptance": 1.0}, "the other between 0 and 1"),
+    ],
+)
+def test_settings_that_cannot_sample_are_refused(wrong, message):
+    with pytest.raises(LabelingError, match=message):
         SamplerSettings(**wrong)

@@ -12,7 +12,7 @@ from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.quantify import sample_posterior
 from fluxkit.inference.refinement import refine
-from fluxkit.inference.verdict.fallback import doubts, sample_longer, search_wider
+from fluxkit.inference.verdict.fallback import doubts, missed_aim, sample_longer, search_wider
 from tests.inference.problems import QUICK, TOY, parallel_ccm, random_points, toy_labeling
 
 
@@ -41,7 +41,7 @@ def test_a_bad_fit_is_sought_from_more_starts_and_the_verdict_says_what_came_of_
 def test_fall_backs_can_be_left_out():
     verdict = quantified(wrong_tracer(), replace(QUICK, fallbacks=False)).verdict
     assert not verdict.trusted
-    assert verdict.remarks == ()
+    assert not any("tried" in each or "sampled on" in each for each in verdict.remarks)
 
 
 def test_a_better_optimum_is_found_and_taken():
@@ -53,7 +53,9 @@ def test_a_better_optimum_is_found_and_taken():
     found, remarks, _ = search_wider(density, labeling, stuck, None, settings, np.random.default_rng(0))
     assert found.objective[0] < stuck.objective[0] - 10
     assert (np.diff(found.objective) >= 0).all()
-    assert "4 more starts from the prior alone were tried: a better fit was found, chi-square" in remarks[0]
+    assert (
+        "4 more starts from the prior alone were tried: a better fit was found, log posterior higher by" in remarks[0]
+    )
 
 
 def test_a_best_fit_that_one_start_alone_reached_is_doubted():
@@ -92,6 +94,41 @@ def test_chains_that_disagree_are_sampled_on_until_they_agree():
     same, none = sample_longer(density, longer, settings, rng, lambda stage, fraction: None)
     assert same is longer
     assert none == []
+
+
+def test_chains_go_on_with_what_they_found_where_their_draws_tell_it(monkeypatch):
+    density = build_density(toy_labeling(), TOY)
+    refined = refine(density, random_points(density, 4))
+    settings = SamplerSettings(chains=8, windows=(20, 30), max_draws=400, effective_draws=1e9)
+    rng = np.random.default_rng(0)
+    chains = sample_posterior(density, refined, settings, rng, lambda stage, fraction: None)
+    chains = replace(chains, rhat=np.full(density.size, 1.5))
+    asked = []
+
+    def record(*arguments):
+        asked.append(arguments)
+        return chains
+
+    monkeypatch.setattr("fluxkit.inference.verdict.fallback.sample_chains", record)
+    few = replace(chains, draws=chains.draws[:, :10])
+    for each in (chains, few):
+        sample_longer(density, each, QuantifySettings(sampler=settings), rng, lambda stage, fraction: None)
+    (_, _, _, start, covariance, longer, *_, step), (*_, with_few, _, _, _) = asked
+    np.testing.assert_array_equal(start, chains.draws[:, -1])
+    np.testing.assert_allclose(np.diag(covariance), chains.draws.reshape(-1, density.size).var(axis=0), rtol=0.5)
+    assert (longer.windows, with_few.windows) == ((), (20, 30))
+    assert step == chains.step
+
+
+def test_chains_that_agree_less_than_was_asked_for_are_remarked_on():
+    density = build_density(toy_labeling(), TOY)
+    refined = refine(density, random_points(density, 4))
+    asked = SamplerSettings(chains=8, windows=(20, 30), max_draws=300, effective_draws=1e9)
+    chains = sample_posterior(density, refined, asked, np.random.default_rng(0), lambda stage, fraction: None)
+    assert "sampling ended before the chains agreed as well as was asked for" in missed_aim(chains, asked)[0]
+    assert "effective draws where 1e+09 was" in missed_aim(chains, asked)[0]
+    assert missed_aim(replace(chains, converged=True), asked) == []
+    assert missed_aim(replace(chains, rhat=np.full(density.size, 1.5)), asked) == []  # the verdict says more
 
 
 def test_chains_that_never_moved_are_no_better_than_others(monkeypatch):
