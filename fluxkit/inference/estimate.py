@@ -59,11 +59,14 @@ class FluxEstimate:
         The data, as used.
     posterior : xarray.Dataset
         ``net_flux(chain, draw, reaction)``, ``exchange_flux`` likewise (0 where irreversible), ``weight(chain, draw,
-        weight_name)`` for unknown shares and dilutions, ``log_density(chain, draw)``.
+        weight_name)`` for unknown shares and dilutions, ``log_density(chain, draw)`` and, where rates were measured,
+        ``rate_factor(chain, draw)``, the factor from fluxes to rates (1 where both are on one scale). At most 250 draws
+        of each chain are kept, spread evenly over its length.
     prior : xarray.Dataset
         ``net_flux(draw, reaction)`` and ``exchange_flux(draw, reaction)`` drawn from the flux prior.
     best : xarray.Dataset
-        The most probable point: ``net_flux(reaction)``, ``exchange_flux(reaction)``, ``weight(weight_name)``.
+        The most probable point: ``net_flux(reaction)``, ``exchange_flux(reaction)``, ``weight(weight_name)`` and,
+        where rates were measured, ``rate_factor``.
     fit : xarray.Dataset
         ``measured``, ``fitted``, ``sd`` and ``residual`` over ``(experiment, isotopologue)`` at the best point;
         NaN = not measured. A residual is (fitted - measured) / sd; a censored zero counts what exceeds its limit.
@@ -74,7 +77,8 @@ class FluxEstimate:
     p_value : float
         Probability of a larger chi-square if network and noise model are right.
     diagnostics : dict of str to float
-        Sampler and start diagnostics.
+        Sampler and start diagnostics. ``rhat_max`` and ``ess_min`` are the worst over the coordinates of the sampler,
+        from all ``draws``, not only those that are kept.
     verdict : Verdict
         Trusted, or not and why.
     method : dict
@@ -213,7 +217,7 @@ class FluxEstimate:
         Parameters
         ----------
         predictions : bool
-            Whether to simulate the labeling of every draw, for ``posterior_predictive`` and ``log_likelihood``.
+            Whether to simulate the data of every draw, for ``posterior_predictive`` and ``log_likelihood``.
         seed : int
             Seed of the noise in ``posterior_predictive``.
         """
