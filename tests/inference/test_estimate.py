@@ -119,7 +119,7 @@ def test_the_table_has_one_row_per_flux_with_the_promised_columns(estimate, tmp_
 def test_intervals_are_quantiles_of_the_draws(estimate):
     row = estimate.intervals.set_index(["reaction", "kind"]).loc[("v2", "net")]
     lower, median, upper = np.quantile(flux(estimate, "net", "v2"), [0.05, 0.5, 0.95])
-    assert (row["lower"], row["median"], row["upper"]) == (lower, median, upper)
+    assert (row["lower"], row["median"], row["upper"]) == pytest.approx((lower, median, upper), rel=1e-12)
     low, high = np.quantile(estimate.prior["net_flux"].sel(reaction="v2"), [0.05, 0.95])
     assert row["information"] == pytest.approx(1 - (upper - lower) / (high - low))
 
