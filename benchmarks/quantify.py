@@ -15,6 +15,7 @@ from quantify_page import summarise
 from threadpoolctl import threadpool_limits
 
 import fluxkit
+from fluxkit.fluxes import flux_space
 from fluxkit.inference import Estimates, FluxEstimate, QuantifySettings, SamplerSettings
 from fluxkit.inference.density import FluxDensity
 from fluxkit.inference.least_squares import least_squares_fits
@@ -98,7 +99,7 @@ def _best_fit_without(case: DrawnCase) -> dict:
 
 def _network_alone(case: DrawnCase) -> dict:
     """Take the medians of few draws of the learned posterior: more take longer and hardly move them."""
-    model, space = load_model(_network()), _density(case).space
+    model, space = load_model(_network()), flux_space(_network())
     begin = time.perf_counter()
     z, _, _ = model.draw(case.labeling, NETWORK_DRAWS, seed=case.number)
     net = np.median(space.net(z), axis=0)
