@@ -180,6 +180,12 @@ def kept_results(method: str) -> Kept:
     return Kept("quantify", made)
 
 
+def _cases(method: str) -> dict[int, dict]:
+    """Return the kept results of a method by number of the case."""
+    split = ((key.rpartition(" "), line) for key, line in kept_results(method).lines().items())
+    return {int(number): line for (name, _, number), line in split if name == method}
+
+
 def _last_plain_network() -> str:
     """Return the plain network of the last kept line: its weights, unlike its results, do not travel."""
     lines = [each for each in Kept("quantify", {}).all_lines() if each["key"].startswith("plain network ")]
@@ -214,7 +220,7 @@ def main() -> None:
             failed += kept_results(method).run(work, wanted, options.workers, alone=method == "time")
     if not options.print:
         Kept("quantify", {}).pack()
-    summarise({key: line for method in METHODS for key, line in kept_results(method).lines().items()}, options.print)
+    summarise({method: _cases(method) for method in METHODS}, options.print)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; the next run tries them again.")
 

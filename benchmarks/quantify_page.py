@@ -24,25 +24,23 @@ REFERENCES = ("least squares", "least squares with the prior", "plain network")
 BOOTSTRAP = 1000
 
 
-def summarise(lines: dict[str, dict], printed: bool) -> None:
+def summarise(cases: dict[str, dict[int, dict]], printed: bool) -> None:
     """Write or print the section.
 
     Parameters
     ----------
-    lines : dict of str to dict
-        Kept results by method and number of the case.
+    cases : dict of str to dict
+        Kept results by method, then by number of the case.
     printed : bool
         Whether to print it only.
     """
-    found: dict[str, dict[int, dict]] = {}
-    for key, line in lines.items():
-        method, _, number = key.rpartition(" ")
-        found.setdefault(method, {})[int(number)] = line
+    found = {method: each for method, each in cases.items() if each}
     if "quantify" not in found:
         raise SystemExit("no case of quantify with these settings and this trained model is finished")
+    lines = (line for each in found.values() for line in each.values())
     head = (
         "Experiment sets of ccm with fluxes from the prior, 1 to 4 tracers, noise 0.002 to 0.02 and 0 to 60 % of the "
-        f"measurements missing, drawn by fixed seeds; {describe_making(lines.values())}."
+        f"measurements missing, drawn by fixed seeds; {describe_making(lines)}."
     )
     calibration = _calibration(found["quantify"])
     parts = [head, _errors(found), _times(found), _coverage(calibration), _each_flux(calibration)]
