@@ -8,6 +8,9 @@ import xarray as xr
 from fluxkit.networks import Network
 from fluxkit.networks.network import EXTERNAL_SUFFIX
 
+RATE_FLOOR = 1e-3
+"""Smallest sd of a rate that training draws, as a share of the normalising flux."""
+
 
 def measurable_reactions(network: Network) -> tuple[str, ...]:
     """Return the reactions that exchange with the outside: uptake, secretion, and what growth takes.
@@ -126,7 +129,7 @@ def draw_rates(
     flux : numpy.ndarray
         True net fluxes of the measurable reactions, shape ``(sample, reaction)``.
     unit : float
-        The normalising flux; an error is at least a thousandth of it.
+        The normalising flux; an error is at least :data:`RATE_FLOOR` of it.
     share : float
         Share of samples with measured rates, half of them up to an unknown factor.
     error : tuple of float
@@ -139,7 +142,7 @@ def draw_rates(
     known = rng.random(flux.shape) < number
     low, high = np.log(error)
     relative = np.exp(rng.uniform(low, high, flux.shape))
-    sd = np.sqrt((relative * flux) ** 2 + (1e-3 * unit) ** 2)
+    sd = np.sqrt((relative * flux) ** 2 + (RATE_FLOOR * unit) ** 2)
     absolute = rng.random(samples) < 0.5
     factor = np.where(absolute, 1.0, np.exp(rng.uniform(-4.0, 4.0, samples)))[:, None]
     value = factor * (flux + sd * rng.standard_normal(flux.shape))

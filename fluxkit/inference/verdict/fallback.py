@@ -97,11 +97,10 @@ def search_wider(
         joined = _merged(joined, search(density, random_points(density, count, rng)))
         tried += count
     before, after = chi_square(density, refined, left)[0], chi_square(density, joined)[0]
-    better = refined.objective[0] - joined.objective[0] >= _SAME
     gain = refined.objective[0] - joined.objective[0]
     outcome = (
         f"a better fit was found, log posterior higher by {gain:.1f}, chi-square {after:.0f} instead of {before:.0f}"
-        if better
+        if gain >= _SAME
         else (f"the best fit stayed, at chi-square {after:.0f}")
     )
     remark = f"{' and '.join(why)}, so {tried} more starts from the prior alone were tried: {outcome}"

@@ -11,12 +11,10 @@ from fluxkit.labeling import Tracers, normalise_experiments
 from fluxkit.labeling.label_text import format_label
 from fluxkit.labeling.tracers import labeled_elements
 from fluxkit.learning.experiments import PURITIES
-from fluxkit.learning.measured_rates import read_rates
+from fluxkit.learning.measured_rates import RATE_FLOOR, read_rates
 from fluxkit.learning.vocabulary import Vocabulary, build_vocabulary
 from fluxkit.networks import Network
 
-_RATE_FLOOR = 1e-3
-"""Smallest sd of a rate in training, as a share of the normalising flux; :mod:`fluxkit.learning.measured_rates`."""
 _SPREAD = 3.0
 """A true rate lies within so many sd of the measured one."""
 
@@ -157,7 +155,7 @@ def _rate_errors(
         return []
     size, sd = np.abs(rates.value[0, places]), 1 / rates.precision[0, places]
     # Without a common unit the floor is unknown, but no sd lies below it.
-    floor = _RATE_FLOOR * network.normalising_flux if rates.absolute[0] else sd.min()
+    floor = RATE_FLOOR * network.normalising_flux if rates.absolute[0] else sd.min()
     proportional = np.sqrt(np.maximum(sd**2 - floor**2, 0.0))
     low, high = error
     outside = (sd < low * (size - _SPREAD * sd)) | (proportional > high * (size + _SPREAD * sd))
