@@ -18,7 +18,7 @@ import xarray as xr
 from keeping import Kept, checksum, describe_making, model_checksum
 from machine import publish
 from threadpoolctl import threadpool_limits
-from whole_body import NEARLY, peak_memory
+from whole_body import NEARLY, of_sampler_before, peak_memory
 
 import fluxkit
 from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings, common_fluxes, predict_left_out
@@ -270,6 +270,7 @@ def summarise(lines: dict[str, dict]) -> str:
         f"on {NETWORK}. A glucose and a lactate mouse share one flux state. *Tail* lets plasma lactate and pyruvate be "
         "a mixture of arterial plasma and muscle, *arterial* does not. No fall-backs, sampling ends after "
         f"{made['seconds']:g} s at the latest; brackets hold 90 %; {describe_making(lines.values())}."
+        + of_sampler_before(lines.values())
     )
     sections = [head]
     if pairs:
@@ -299,11 +300,12 @@ def _quality(pairs: dict[tuple[str, str], dict]) -> str:
             f"{each['seconds']:.0f}",
             f"{each['memory']:.0f} MB",
             "yes" if each["trusted"] else "no",
+            f"1 of {len(each['reasons'])}: {each['reasons'][0]}" if each["reasons"] else "",
         ]
         for (pair, plasma), each in pairs.items()
     ]
     heads = ["mice", "plasma", "chi-square", "degrees of freedom", "R-hat", "effective draws", "seconds", "memory"]
-    return _table([*heads, "trusted"], rows)
+    return _table([*heads, "trusted", "first reason why not"], rows)
 
 
 def _feeding(pairs: dict[tuple[str, str], dict]) -> str:

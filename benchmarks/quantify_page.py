@@ -151,7 +151,11 @@ def _calibration(cases: dict[int, dict]) -> Calibration:
 
 
 def _coverage(calibration: Calibration) -> str:
-    rows = [f"Coverage of the intervals, {calibration.samples} cases, pooled over fluxes:", ""]
+    rows = [
+        f"Coverage of the intervals, {calibration.samples} cases, pooled over fluxes; ± is two standard errors over "
+        "cases, here and by kind of case below:",
+        "",
+    ]
     rows += ["| fluxes | 50 % | 90 % |", "|---|---|---|"]
     kinds = np.array(calibration.kinds)
     for title, chosen in (("net", kinds == "net"), ("exchange", kinds == "exchange"), ("all", kinds != "")):

@@ -9,6 +9,7 @@ import argparse
 import resource
 import sys
 import time
+from collections.abc import Collection
 from functools import cache, partial
 
 import numpy as np
@@ -51,6 +52,9 @@ HEADS = ("stratum", "cases", "values", "50 %", "90 %", "median error", "nRMSE", 
 HEADS += ("R-hat", "converged", "memory")
 CONVERGED, NEARLY = (1.01, 400.0), 1.05
 FIXED = 1e-6  # of the normalising flux: what varies less is fixed by the network
+SAMPLER_BEFORE = frozenset({"43922d1a2f61", "500d0b929421"})
+"""States of the code that made the kept results of whole bodies and mice before single chains of the sampler took far
+shorter steps now and then (2026-11-28). Intervals are the same, times and convergence are not."""
 _SEEN: set[str] = set()  # strata that this process has worked on
 
 
@@ -239,7 +243,8 @@ def summarise(lines: dict[str, dict], network: Network, per_stratum: int) -> str
         f"{caveat}{there} simulated experiments of {network.name} ({len(network.reactions)} reactions): fluxes from "
         "the prior, shares of blood uniform, noise of the typical sd of the observation table, seeds fixed in the "
         f"script. Tracers, each an experiment of its own with the same fluxes: {_tracers()}. {start.capitalize()}, no "
-        f"fall-backs, sampling ends after {made['seconds']:g} s at the latest; {describe_making(lines.values())}.",
+        f"fall-backs, sampling ends after {made['seconds']:g} s at the latest; {describe_making(lines.values())}."
+        + of_sampler_before(lines.values()),
         "",
         "Coverage is pooled over the net fluxes that the prior leaves free; intervals are binomial (95 %), with as "
         "many independent trials as the scatter between cases shows. Errors of the posterior median are relative to "
@@ -256,6 +261,24 @@ def summarise(lines: dict[str, dict], network: Network, per_stratum: int) -> str
             rows.append(_stratum_row(name, found, network))
     rows += ["", *_by_convergence([each for found in by_stratum.values() for each in found], network)]
     return "\n".join([*rows, "", *_organ_table(by_stratum, network)])
+
+
+def of_sampler_before(lines: Collection[dict]) -> str:
+    """Say how many kept results are of the sampler as it was before it changed.
+
+    Parameters
+    ----------
+    lines : collection of dict
+        Kept results.
+    """
+    old = sum(each["code"] in SAMPLER_BEFORE for each in lines)
+    if not old:
+        return ""
+    which = "All" if old == len(lines) else f"{old} of {len(lines)}"
+    return (
+        f" {which} were made before a change of the sampler (single chains take far shorter steps now and then): "
+        "R-hat, effective draws and seconds are those of the sampler before."
+    )
 
 
 def _tracers() -> str:

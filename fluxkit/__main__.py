@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _quantify(options: argparse.Namespace) -> None:
     from fluxkit.files import check_folder
-    from fluxkit.inference import QuantifySettings, SamplerSettings, compare
+    from fluxkit.inference import QuantifySettings, SamplerSettings
+    from fluxkit.inference.comparison.comparison import compare_both
     from fluxkit.labeling import select_labeling
     from fluxkit.workflows.results import write_results
 
@@ -68,8 +69,7 @@ def _quantify(options: argparse.Namespace) -> None:
     )
     named = estimate if isinstance(estimate, Mapping) else {estimate.sample: estimate}
     shown = {"table": options.table, "network": network.name, "seed": options.seed, **given}
-    first, second = (*named.values(), None, None)[:2]
-    comparison = compare(first, second) if len(named) == 2 and first and second else None
+    comparison = compare_both(list(named.values()))
     title = f"Fluxes behind {options.table.name}"
     settings = {name: str(value) for name, value in shown.items() if value is not None}
     written = write_results(named, options.out, title=title, comparison=comparison, settings=settings)

@@ -245,9 +245,20 @@ class FluxDensity:
         result[:, free + state.slope.shape[1] + weights, directed + weights] = _normal_density(w)
         return result
 
-    def with_data(self, measured: np.ndarray) -> "FluxDensity":
-        """Return the same density for other measured values of the same shape."""
-        return FluxDensity(self.space, self.program, self.measurement, measured, self.sd, self.limit, self.rates)
+    def drawn_anew(self, point: np.ndarray, rng: np.random.Generator) -> "FluxDensity":
+        """Return the density of what another experiment would measure, labeling and rates, if a point were true.
+
+        Parameters
+        ----------
+        point : numpy.ndarray
+            Shape ``(parameter,)``.
+        rng : numpy.random.Generator
+            Source of the noise.
+        """
+        exact = np.nan_to_num(self.prediction(point[None])[0])
+        measured = exact + self.sd * rng.standard_normal(exact.shape)
+        rates = self.rates and self.rates.drawn_anew(self._net(point[None])[0], rng)
+        return FluxDensity(self.space, self.program, self.measurement, measured, self.sd, self.limit, rates)
 
 
 def _normal_density(w: np.ndarray) -> np.ndarray:

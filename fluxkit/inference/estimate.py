@@ -166,7 +166,8 @@ class FluxEstimate:
         ----------
         expression : str
             Arithmetic of reaction names (net flux) and their parts ``NAME_forward``, ``NAME_backward``,
-            ``NAME_exchange``: ``"PHGDH / (PHGDH + SER_up)"``.
+            ``NAME_exchange``: ``"PHGDH / (PHGDH + SER_up)"``. Where rates were measured, ``rate_factor`` takes a flux
+            to their unit: ``"rate_factor * PHGDH"``.
 
         Returns
         -------
@@ -179,6 +180,30 @@ class FluxEstimate:
             The expression names an unknown flux, or cannot be read.
         """
         return _evaluate(self.posterior, self.network, expression)
+
+    def absolute_fluxes(self) -> xr.Dataset:
+        """Return posterior draws of the fluxes in the unit of the measured rates, which tell the scale.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``net_flux(chain, draw, reaction)`` and ``exchange_flux`` likewise.
+
+        Raises
+        ------
+        FluxError
+            No rates were measured.
+        """
+        if "rate_factor" not in self.posterior:
+            raise FluxError(
+                f"{self.sample!r} has no measured rates, so its fluxes are known in {self.network.flux_unit} only; "
+                "quantify it again with rates= (--rates), such as the uptake of glucose with its error."
+            )
+        scaled = self.posterior[["net_flux", "exchange_flux"]] * self.posterior["rate_factor"]
+        unit = str(self.labeling["rate"].attrs["units"]) or "unit of the rates"
+        for each in scaled.values():
+            each.attrs["units"] = unit
+        return scaled.transpose("chain", "draw", "reaction")
 
     def draws(self, count: int = 200) -> xr.Dataset:
         """Return posterior draws that are spread evenly over chains and time, for what is costly to compute of each.
@@ -307,7 +332,10 @@ def _plain(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Path:
-    """Write one row per sample, reaction and kind: best, median, lower, upper (90 %), information, determined, unit.
+    """Write one row per sample, reaction and kind.
+
+    The columns are sample, reaction, kind, best, median, lower, upper (90 %), information, determined, unit, and
+    trusted: what the verdict says of the sample.
 
     Parameters
     ----------
@@ -330,7 +358,8 @@ def flux_table(estimates: Mapping[str, FluxEstimate]) -> pd.DataFrame:
         By sample.
     """
     columns = ["sample", "reaction", "kind", "best", "median", "lower", "upper", "information", "determined", "unit"]
-    return pd.concat([each.intervals.assign(sample=name) for name, each in estimates.items()]).reindex(columns=columns)
+    tables = [each.intervals.assign(sample=name, trusted=each.verdict.trusted) for name, each in estimates.items()]
+    return pd.concat(tables).reindex(columns=[*columns, "trusted"])
 
 
 def _evaluate(fluxes: xr.Dataset, network: Network, expression: str) -> xr.DataArray:
@@ -345,11 +374,15 @@ def _evaluate(fluxes: xr.Dataset, network: Network, expression: str) -> xr.DataA
         columns[f"{reaction.name}_exchange"] = exchange.values[..., i].ravel()
         back = directed[..., next(backward)] if reaction.reversible else np.zeros_like(directed[..., i])
         columns[f"{reaction.name}_backward"] = back.ravel()
+    if "rate_factor" in fluxes:
+        columns.setdefault("rate_factor", fluxes["rate_factor"].values.ravel())
     try:
         value = pd.DataFrame(columns).eval(expression, engine="python")
     except Exception as error:  # pandas raises many kinds for one user mistake
         name = getattr(error, "name", None) or str(error).split("'")[1::2][:1] or [""]
-        hint = suggest(name if isinstance(name, str) else name[0], network.reaction_names)
+        name = name if isinstance(name, str) else name[0]
+        unmeasured = "It needs measured rates: quantify with rates= (--rates)."
+        hint = unmeasured if name == "rate_factor" else suggest(name, network.reaction_names)
         raise FluxError(f"cannot evaluate {expression!r}: {error}. {hint}") from error
     shape = net.shape[:-1]
     values = np.broadcast_to(np.asarray(value, dtype=float), int(np.prod(shape))).reshape(shape)

@@ -10,7 +10,7 @@ from fluxkit.inference.problem import QuantifySettings, build_density, choose_mo
 from fluxkit.inference.quantify import find_best
 from fluxkit.inference.refinement import Refined
 from fluxkit.inference.verdict.chi_square import chi_square, independent_data
-from fluxkit.labeling.isotopologues import isotopologue_names
+from fluxkit.labeling.isotopologues import value_name
 from fluxkit.learning import FluxModel
 from fluxkit.networks import Network
 
@@ -66,12 +66,11 @@ def _row(density: FluxDensity, refined: Refined, labeling: xr.Dataset) -> dict[s
     residual = density.residuals(refined.points[:1])[0]
     ssr, freedom, p_value, _ = chi_square(density, refined)
     worst = int(np.abs(residual).argmax())
-    column = density.known[worst] % labeling.sizes["isotopologue"]
     return {
         "data": independent_data(density),
         "chi_square": ssr,
         "degrees_of_freedom": freedom,
         "p_value": p_value,
         "largest_residual": float(residual[worst]),
-        "where": str(isotopologue_names(labeling)[column]),
+        "where": value_name(labeling, int(density.known[worst])),
     }

@@ -22,6 +22,11 @@ from fluxkit.inference.refinement import Refined
 from fluxkit.inference.sampler.sampling import Chains
 from fluxkit.networks import Network
 
+EVALUATIONS, REFIT_EVALUATIONS = 200, 60
+_UNFINISHED = (
+    f"the best fit was still falling after {EVALUATIONS} evaluations, so there may be a better one; give more starts, "
+    "or compare it with quantify"
+)
 PENALTY = 100.0  # residual per unit of rounded flux beyond a bound
 _OF_CHAINS = ("rhat_max", "ess_min", "acceptance", "draws", "gradients", "seconds")
 _REACH = 4.0  # of exchange and weight coordinates: beyond, nothing changes
@@ -37,14 +42,17 @@ class FitResult:
         Shape ``(start, parameter)``; inside the flux polytope.
     ssr : numpy.ndarray
         Sum of squared residuals of the data, shape ``(start,)``.
+    converged : numpy.ndarray
+        Whether the solver ended at a minimum, not at the limit of its evaluations; shape ``(start,)``.
     """
 
     points: np.ndarray
     ssr: np.ndarray
+    converged: np.ndarray
 
 
 def least_squares_fits(
-    density: FluxDensity, starts: np.ndarray, *, prior: bool = False, evaluations: int = 200
+    density: FluxDensity, starts: np.ndarray, *, prior: bool = False, evaluations: int = EVALUATIONS
 ) -> FitResult:
     """Fit from each start.
 
@@ -62,7 +70,7 @@ def least_squares_fits(
     bounded = len(density.space.free)
     upper = np.full(density.size, np.inf)
     upper[bounded:] = _REACH
-    points, ssr = [], []
+    points, ssr, converged = [], [], []
     for start in np.clip(starts, -upper, upper):
         solved = least_squares(
             lambda x: _residuals(density, x, prior),
@@ -76,8 +84,9 @@ def least_squares_fits(
         residual = density.all_residuals(point[None])[0]
         points.append(point)
         ssr.append(float(residual @ residual))
+        converged.append(solved.status > 0)
     order = np.argsort(ssr)
-    return FitResult(np.array(points)[order], np.array(ssr)[order])
+    return FitResult(np.array(points)[order], np.array(ssr)[order], np.array(converged)[order])
 
 
 def _residuals(density: FluxDensity, point: np.ndarray, prior: bool) -> np.ndarray:
@@ -133,7 +142,7 @@ def fit_fluxes(
     starts : int
         Random starts.
     monte_carlo : int
-        Refits of data with fresh noise; their scatter gives the intervals.
+        Refits of labeling and rates with fresh noise; their scatter gives the intervals.
     pool : bool
         Whether to pool the replicates of each condition.
     seed : int
@@ -143,12 +152,13 @@ def fit_fluxes(
     -------
     FluxEstimate or Estimates
         The posterior holds the Monte Carlo refits as one chain. They ignore the prior, so a flux that the data do not
-        determine lands anywhere between its bounds.
+        determine lands anywhere between its bounds. ``diagnostics`` counts the starts and refits that the solver did
+        not bring to a minimum (``starts_unconverged``, ``refits_unconverged``); a remark says it of the best fit.
 
     Raises
     ------
     LabelingError
-        The dataset breaks a rule, has no standard deviations, or fewer than 2 starts or refits are asked for.
+        The dataset breaks a rule, has no standard deviations, or less than 1 start or 2 refits are asked for.
     """
     if starts < 1 or monte_carlo < 2:
         raise LabelingError(
@@ -168,23 +178,19 @@ def _fit_one(
 ) -> FluxEstimate:
     rng = np.random.default_rng(seed)
     density = build_density(labeling, network)
-    fits = least_squares_fits(density, random_points(density, starts, rng))
+    fits = least_squares_fits(density, random_points(density, starts, rng), evaluations=EVALUATIONS)
     best = fits.points[0]
-    draws, levels = [], []
-    fitted = np.nan_to_num(density.prediction(best[None])[0])
-    for _ in range(monte_carlo):
-        noisy = fitted + density.sd * rng.standard_normal(fitted.shape)
-        refit = least_squares_fits(density.with_data(noisy), best[None], evaluations=60)
-        draws.append(refit.points[0])
-        levels.append(-0.5 * refit.ssr[0])
+    again = [
+        least_squares_fits(density.drawn_anew(best, rng), best[None], evaluations=REFIT_EVALUATIONS)
+        for _ in range(monte_carlo)
+    ]
     jacobian = density.all_residuals_with_jacobian(fits.points)[1]
     data = jacobian.swapaxes(1, 2) @ jacobian
     ridge = 1e-6 * np.eye(density.size)
     refined = Refined(fits.points, 0.5 * fits.ssr, data + ridge, data, 0)
-    stacked = np.array(draws)[None]
     chains = Chains(
-        stacked,
-        np.array(levels)[None],
+        np.stack([each.points for each in again], axis=1),
+        -0.5 * np.stack([each.ssr for each in again], axis=1),
         np.ones(density.size),
         np.full(density.size, monte_carlo),
         1.0,
@@ -192,8 +198,16 @@ def _fit_one(
         0.0,
         True,
     )
-    extra = {"monte_carlo": float(monte_carlo), "ess_min": np.inf}
+    extra = {
+        "monte_carlo": float(monte_carlo),
+        "ess_min": np.inf,
+        "starts_unconverged": float(np.count_nonzero(~fits.converged)),
+        "refits_unconverged": float(sum(not each.converged[0] for each in again)),
+    }
+    remarks = () if fits.converged[0] else (_UNFINISHED,)
     method = {"kind": "least squares", "seed": seed, "starts": {"prior": starts}, "refits": monte_carlo}
-    estimate = assemble(density, labeling, name, refined, chains, rng, extra, method=method, most_probable=False)
+    estimate = assemble(
+        density, labeling, name, refined, chains, rng, extra, remarks, method=method, most_probable=False
+    )
     kept = {key: value for key, value in estimate.diagnostics.items() if key not in _OF_CHAINS}
     return replace(estimate, diagnostics=kept)

@@ -8,7 +8,7 @@ leaves, after integrating it out (Laplace's method), a likelihood that depends o
 so that scaling all fluxes changes nothing, as it should. Given ``v`` the factor is ``sum(w r v) / sum(w v^2)``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,11 @@ class RateTerm:
             return np.ones(flux.shape[:-1])
         square = np.einsum("...k,...k->...", flux, flux)
         return np.maximum(flux @ (self.rates / self.sd), 0.0) / np.maximum(square, 1e-300)
+
+    def drawn_anew(self, net: np.ndarray, rng: np.random.Generator) -> "RateTerm":
+        """Return the rates that another measurement would give if these net fluxes ``(reaction,)`` were true."""
+        fitted = self.scale(net) * (self.rows @ net)
+        return replace(self, rates=fitted + self.sd * rng.standard_normal(self.size))
 
     def draw_scale(self, net: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw factors for net fluxes ``(..., reaction)``, shape ``(...)``."""

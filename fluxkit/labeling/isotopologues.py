@@ -147,3 +147,20 @@ def isotopologue_names(labeling: xr.Dataset) -> np.ndarray:
     texts: Sequence[str] = isotope_texts(labeling)
     rows = zip(labeling["fragment"].values, labeling["mass_shift"].values, texts, strict=True)
     return np.array([f"{fragment} {isotopologue_name(shift, text)}" for fragment, shift, text in rows], dtype=object)
+
+
+def value_name(labeling: xr.Dataset, value: int) -> str:
+    """Return the name of one value for people: ``citrate M+2``, and ``in NAME`` where there are several experiments.
+
+    Parameters
+    ----------
+    labeling : xarray.Dataset
+        A labeling dataset, or another with its coordinates, over ``(experiment, isotopologue)`` or ``(isotopologue,)``.
+    value : int
+        Place of the value, counted through the isotopologues of the first experiment, then of the next.
+    """
+    row, column = divmod(int(value), labeling.sizes["isotopologue"])
+    name = str(isotopologue_names(labeling)[column])
+    if labeling.sizes.get("experiment", 1) == 1:
+        return name
+    return f"{name} in {labeling['experiment'].values[row]}"

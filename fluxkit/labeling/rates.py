@@ -55,9 +55,16 @@ def with_rates(
     UnknownNameError
         The network has no such reaction, the dataset no such sample or condition.
     LabelingError
-        A rate is not finite, its standard deviation not positive, or a row appears twice.
+        A rate is not finite, its standard deviation not positive, a row appears twice, or the dataset holds rates
+        already.
     """
     table, place = _as_table(rates)
+    if "rate" in labeling:
+        held = ", ".join(map(repr, labeling["measured_reaction"].values.tolist()))
+        raise LabelingError(
+            f"{place}: the dataset holds the rates of {held} already; give all rates at once, or take the old ones out "
+            'with labeling.drop_dims("measured_reaction").'
+        )
     column = next((each for each in ("condition", "sample") if each in table.columns), None)
     if column and (column not in labeling.coords or "sample" not in labeling[column].dims):
         raise LabelingError(f"{place}: the rates differ by {column}, but the samples have none; leave the column out.")

@@ -340,10 +340,13 @@ def comparison_rule(comparison: pd.DataFrame) -> str:
     least = [f"{said['threshold']:.3g} (in the unit of the row)"] if said.get("threshold", 0.0) > 0 else []
     least += [f"a factor of {said['fold']:.3g}"] if said.get("fold", 1.0) > 1 else []
     beyond = f" by more than {' and '.join(least)}" if least else ""
+    unit = f" Fluxes are in {said['unit']}." if said.get("unit") else ""
+    names = ", ".join(map(repr, said.get("untrusted", ())))
+    doubt = f" The verdict does not trust {names}, so this comparison cannot be trusted either." if names else ""
     return (
         f"Coloured is what changed{beyond} at a false discovery rate of {100 * said['rate']:.3g} %: at most this share "
         "of the coloured rows is expected not to have changed. The probability is that of one row alone; the q-value "
-        "counts how many were compared."
+        f"counts how many were compared.{unit}{doubt}"
     )
 
 

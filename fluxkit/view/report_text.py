@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fluxkit.inference.comparison.comparison import shares_unit_of_rates
 from fluxkit.inference.verdict.trust import P_VALUE, TOO_GOOD
 from fluxkit.view.figure_tables import interval_table
 
@@ -46,12 +47,7 @@ def limits_of(estimates: Mapping[str, Any]) -> list[str]:
         lower, upper = network.net_bounds
         fixed = [f"{network.reaction_names[i]} = {lower[i]:g}" for i in np.flatnonzero((lower == upper) & (lower != 0))]
         if fixed:
-            tail = (
-                " It is the same in every sample by definition, so absolute fluxes must not be "
-                "compared between samples whose uptake differs; ratios of fluxes within a sample may."
-                if len(estimates) > 1
-                else ""
-            )
+            tail = _between_samples(estimates) if len(estimates) > 1 else ""
             limits.append(f"Fluxes are relative to {', '.join(fixed)} ({network.flux_unit}).{tail}")
     for name, each in estimates.items():
         table = interval_table(each)
@@ -72,3 +68,14 @@ def limits_of(estimates: Mapping[str, Any]) -> list[str]:
             "compartments."
         )
     return limits
+
+
+def _between_samples(estimates: Mapping[str, Any]) -> str:
+    """Say what may be compared between samples whose fluxes are relative to an uptake."""
+    said = (
+        " It is the same in every sample by definition, so absolute fluxes must not be compared between samples whose "
+        "uptake differs; ratios of fluxes within a sample may."
+    )
+    if shares_unit_of_rates(estimates.values()):
+        return f"{said} Measured rates tell the scale here: times their rate factor, fluxes may be compared."
+    return f"{said} A measured uptake or secretion rate of each sample would tell the scale."

@@ -23,7 +23,8 @@ def describe_changes(comparison: pd.DataFrame, first: str, second: str) -> list[
     -------
     list of str
         In the order of the rows: values with 90 % intervals, their ratio where they have one, and the probability of
-        the change. What the comparison calls changed rose or fell; the rest may have.
+        the change. What the comparison calls changed rose or fell; the rest may have. What the verdict does not trust
+        is said.
     """
     return [_sentence(row, first, second) for row in comparison.to_dict("records")]
 
@@ -43,6 +44,7 @@ def _sentence(row: Mapping[Any, Any], first: str, second: str) -> str:
     return (
         f"{row['reaction']}: {values}; it {word}, {ratio}"
         f"probability {min(probability, 0.999):.3f}{' or more' if probability > 0.999 else ''}"
+        f"{'' if row.get('trusted', True) else '; the verdict does not trust all of this'}"
     )
 
 

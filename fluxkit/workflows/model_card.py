@@ -1,14 +1,15 @@
 """The card of a trained model: what it was trained on, how, and how true its posteriors are."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from fluxkit import __version__
 from fluxkit.emu import thread_count
+from fluxkit.labeling import parse_tracers
 from fluxkit.learning import ExperimentSettings
 from fluxkit.learning.vocabulary import Vocabulary
-from fluxkit.networks import list_networks
+from fluxkit.networks import list_networks, load_network
 
 ENDS = {
     "steps": "all planned steps",
@@ -17,6 +18,8 @@ ENDS = {
     "cut off": "the time limit, before the plan was over; it can be gone on with",
 }
 """What ended a training, in words."""
+OPTIONS = frozenset({"steps", "minutes", "batch_size", "workers", "seed", "check_every", "patience"})
+"""Settings that the command line takes."""
 
 
 def begin_card(
@@ -68,13 +71,12 @@ def describe_card(card: Mapping[str, Any]) -> str:
         Markdown.
     """
     name = card["network"]
-    command = f"`python -m fluxkit train --network {name}`" if name in list_networks() else "`fluxkit.train`"
     training, calibration, ranges = card["training"], card["calibration"], card["experiments"]
     return "\n".join(
         [
             f"# Posterior network for {name}",
             "",
-            f"Trained by fluxkit {card['fluxkit']} with {command}: "
+            f"Trained by fluxkit {card['fluxkit']} with `{_command(card)}`: "
             f"{training['steps_run']} steps of {training['batch_size']} simulated experiment sets, each used "
             f"{training['uses']} times, in {_duration(training['seconds'])} on {_cores(training['cores'])}, seed "
             f"{training['seed']}. What ended it: {ENDS[training['ended_by']]}. Weights kept: those of step "
@@ -97,6 +99,38 @@ def describe_card(card: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _command(card: Mapping[str, Any]) -> str:
+    """Return what trains a model with the settings of a card: a command where that can say them, else Python."""
+    from fluxkit.workflows.training import TrainingSettings  # that file imports this one
+
+    name = card["network"]
+    bundled = load_network(name) if name in list_networks() else None
+    usual = [] if bundled is None else [parse_tracers(each, bundled).text for each in bundled.standard_tracers.values()]
+    tracers = [] if card["tracers"] == usual else card["tracers"]
+    settings = _changed(TrainingSettings, card["training"])
+    experiments = _changed(ExperimentSettings, card["experiments"])
+    if bundled is not None and not experiments and OPTIONS.issuperset(settings):
+        words = [f"--{each.replace('_', '-')} {value!s}".removesuffix(".0") for each, value in settings.items()]
+        words += ["--tracers", *(f'"{each}"' for each in tracers)] if tracers else []
+        return " ".join([f"python -m fluxkit train --network {name}", *words])
+    given = ["network" if bundled is None else f'fluxkit.load_network("{name}")']
+    given += [f"tracers={list(tracers)!r}"] if tracers else []
+    given += [f"settings={_written(TrainingSettings, settings)}"] if settings else []
+    given += [f"experiments={_written(ExperimentSettings, experiments)}"] if experiments else []
+    return f"fluxkit.train({', '.join(given)})"
+
+
+def _changed(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that are not those of someone who says nothing; a card that was read has lists for tuples."""
+    own = {each.name: each.default for each in fields(kind)}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in own}
+    return {name: value for name, value in plain.items() if value != own[name]}
+
+
+def _written(kind: type, values: Mapping[str, Any]) -> str:
+    return f"{kind.__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 def _duration(seconds: float) -> str:

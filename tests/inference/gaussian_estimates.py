@@ -23,8 +23,9 @@ def gaussian_estimate(
     fluxes = transform(centres + np.asarray(sd) * order)[None]
     network = SimpleNamespace(
         name="normal",
+        flux_unit="relative",
         fingerprint=f"normal {len(centres)}",
-        reactions=names,
+        reactions=[SimpleNamespace(name=each, reversible=False) for each in names],
         reaction_names=names,
         reversible=np.zeros(len(centres), dtype=bool),
     )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+import fluxkit
 from fluxkit.emu import simulate_mids
 from fluxkit.inference.problem import build_density
 from tests.inference.problems import (
     CCM,
-    SD,
     TOY,
     hct116_control,
     parallel_ccm,
@@ -122,11 +122,15 @@ def test_points_that_are_not_finite_have_density_zero():
     assert np.isfinite(value[[0, 2]]).all()
 
 
-def test_other_data_change_the_residuals_by_their_difference_in_sd():
-    density = toy_density()
-    points = random_points(density, 2)
-    moved = density.with_data(density.measured + 0.01)
-    np.testing.assert_allclose(moved.residuals(points), density.residuals(points) - 0.01 / SD, atol=1e-9)
+def test_another_experiment_scatters_around_the_point_as_its_errors_say():
+    density = build_density(fluxkit.with_rates(toy_labeling(), {"v6": (80.0, 8.0), "v7": (60.0, 1.0)}, TOY), TOY)
+    point, rng = random_points(density, 1), np.random.default_rng(3)
+    residuals = np.array([density.drawn_anew(point[0], rng).all_residuals(point)[0] for _ in range(400)])
+    labeling = residuals[:, :-2]
+    assert np.abs(labeling.mean(axis=0)).max() < 4 / np.sqrt(400)
+    np.testing.assert_allclose(labeling.std(axis=0), 1, rtol=4 / np.sqrt(800))
+    rates = (residuals[:, -2:] ** 2).sum(axis=1).mean()  # one of two, since their common factor is unknown
+    assert rates == pytest.approx(1, abs=4 * np.sqrt(2 / 400))
 
 
 def test_the_order_of_dimensions_of_a_dataset_does_not_matter():

@@ -104,7 +104,7 @@ def test_an_estimate_of_another_network_is_refused(estimate, tmp_path):
 
 def test_the_table_has_one_row_per_flux_with_the_promised_columns(estimate, tmp_path):
     table = pd.read_csv(estimate.to_csv(tmp_path / "fluxes.csv"))
-    promised = ["sample", "reaction", "kind", "best", "median", "lower", "upper", "information", "unit"]
+    promised = ["sample", "reaction", "kind", "best", "median", "lower", "upper", "information", "unit", "trusted"]
     assert [each for each in table.columns if each in promised] == promised
     assert set(table["sample"]) == {"sample"}
     assert list(zip(table["reaction"], table["kind"], strict=True)) == [
@@ -114,6 +114,7 @@ def test_the_table_has_one_row_per_flux_with_the_promised_columns(estimate, tmp_
     for column in ("best", "median", "lower", "upper"):
         np.testing.assert_allclose(table[column], estimate.intervals[column], rtol=1e-5)
     assert set(table["unit"]) == {TOY.flux_unit}
+    assert set(table["trusted"]) == {estimate.verdict.trusted}
 
 
 def test_intervals_are_quantiles_of_the_draws(estimate):

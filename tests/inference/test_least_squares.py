@@ -52,6 +52,25 @@ def test_monte_carlo_refits_scatter_as_the_linear_covariance_says(fitted):
     assert flux(fitted, "net", "v2").std() == pytest.approx(sd, rel=0.3)  # 4 standard errors of 100 refits
 
 
+@pytest.mark.parametrize("unit", [TOY.flux_unit, "nmol/h"])
+def test_intervals_hold_the_errors_of_measured_rates(unit):
+    """Labeling that says nothing: the rates alone, drawn anew for each refit, scatter as their errors say."""
+    labeling = fluxkit.with_rates(toy_labeling(noise=0.5), {"v1": (100.0, 4.0), "v2": (60.0, 6.0)}, TOY, unit=unit)
+    estimate = fit_fluxes(labeling, TOY, starts=3, monte_carlo=200)
+    # a ratio of two rates has the relative errors of both; on one scale v1 = 100 is known
+    expected = 6.0 if unit == TOY.flux_unit else 60 * np.hypot(4 / 100, 6 / 60)
+    assert flux(estimate, "net", "v2").std() == pytest.approx(expected, rel=0.25)
+
+
+def test_a_fit_that_did_not_end_is_counted_and_said(monkeypatch):
+    monkeypatch.setattr("fluxkit.inference.least_squares.EVALUATIONS", 1)
+    monkeypatch.setattr("fluxkit.inference.least_squares.REFIT_EVALUATIONS", 1)
+    estimate = fit_fluxes(toy_labeling(), TOY, starts=3, monte_carlo=4)
+    assert estimate.diagnostics["starts_unconverged"] == 3
+    assert estimate.diagnostics["refits_unconverged"] == 4
+    assert any("still falling" in each for each in estimate.verdict.remarks)
+
+
 def test_points_end_inside_the_polytope():
     density = build_density(toy_labeling(noise=0.2, seed=8), TOY)
     fits = least_squares_fits(density, random_points(density, 8))

@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import quad
 
 import fluxkit
+from fluxkit.errors import FluxError
 from fluxkit.inference import FluxEstimate, QuantifySettings, SamplerSettings
 from fluxkit.inference.problem import build_density
 from fluxkit.inference.rate_term import RateTerm
@@ -112,5 +113,12 @@ def test_a_measured_rate_narrows_its_flux_and_gives_absolute_fluxes():
     assert float(factor.mean()) == pytest.approx(0.03, rel=0.02)
     assert float(factor.std()) == pytest.approx(3e-4, rel=0.3)
     assert factor.attrs["units"].startswith("mmol/h per")
+    np.testing.assert_array_equal(
+        rated.quantity("v8 * rate_factor"), rated.absolute_fluxes()["net_flux"].sel(reaction="v8")
+    )
+    assert float(rated.absolute_fluxes()["net_flux"].sel(reaction="v8").mean()) == pytest.approx(0.3, abs=0.02)
+    assert rated.absolute_fluxes()["net_flux"].attrs["units"] == "mmol/h"
+    with pytest.raises(FluxError, match="'rate_factor'.* It needs measured rates"):
+        plain.quantity("v8 * rate_factor")
     assert rated.ssr > 0
     assert rated.degrees_of_freedom < plain.degrees_of_freedom + 2

@@ -81,3 +81,11 @@ def test_a_rate_may_be_a_sum_of_reactions():
     for text in ("v1 / v6", "2", "v1 v6", ""):
         with pytest.raises(LabelingError, match="as a sum of reactions; write"):
             rate_row(text, TOY)
+
+
+def test_rates_are_not_replaced_or_added_to_in_silence():
+    once = fluxkit.with_rates(samples(), {"v1": (2.0, 1.0)}, TOY)
+    with pytest.raises(LabelingError, match="holds the rates of 'v1' already; give all rates at once, or take"):
+        fluxkit.with_rates(once, {"v1": (2.0, 1.0), "v6": (1.0, 0.1)}, TOY)
+    anew = fluxkit.with_rates(once.drop_dims("measured_reaction"), {"v6": (1.0, 0.1)}, TOY)
+    assert anew["measured_reaction"].values.tolist() == ["v6"]

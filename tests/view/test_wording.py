@@ -1,9 +1,11 @@
 """Findings in words: what is called changed is said plainly, the rest with care."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fluxkit.inference import compare
+from fluxkit.inference import Verdict, compare
 from fluxkit.view.figure_tables import comparison_table
 from fluxkit.view.report_parts import comparison_rows, comparison_rule
 from fluxkit.view.wording import describe_changes
@@ -58,3 +60,15 @@ def test_a_table_that_went_through_a_file_is_shown_alike(table, tmp_path):
     again = pd.read_csv(tmp_path / "comparison.csv")
     assert comparison_table(again)["change"].tolist() == comparison_table(table)["change"].tolist()
     assert np.allclose(again["q_value"], table["q_value"], equal_nan=True)
+
+
+def test_what_is_not_trusted_is_said_beside_every_change():
+    first, second = gaussian_estimate([10.0], sample="good"), gaussian_estimate([20.0], sample="bad", seed=1)
+    doubtful = replace(second, verdict=Verdict(False, ("the chains have not converged",)))
+    (words,) = describe_changes(compare(first, doubtful), "a", "b")
+    assert words.endswith("; the verdict does not trust all of this")
+    assert "does not trust 'bad', so this comparison cannot be trusted either" in comparison_rule(
+        compare(first, doubtful)
+    )
+    assert "trust" not in comparison_rule(compare(first, second))
+    assert "Fluxes are in relative." in comparison_rule(compare(first, second))

@@ -99,6 +99,7 @@ def kept_pair(mice, more):
         "seconds": 130.0,
         "memory": 900.0,
         "trusted": False,
+        "reasons": ["plasma lactate looks exchanged", "the chains have not converged"],
         "fed": {"muscle": {**share, "glucose gives more": more}},
         "made_from": {key: [0.1, 0.2, 0.3] for key in mice.MADE_FROM},
         "left_out": {"M5": {**left, "enrichment": [0.1, 0.005]}, "M7": {**left, "enrichment": [0.15, 0.005]}},
@@ -116,6 +117,14 @@ def test_a_mouse_beyond_the_infusion_is_named_and_missing_parts_are_counted(mice
     assert "beyond the infusion: plasma glucose misses by 3.0 sd" in next(r for r in text.splitlines() if "| M7 |" in r)
     assert "beyond the infusion" not in next(r for r in text.splitlines() if "| M5 |" in r)
     assert "| neither | 500 at 290 (8 shares) |" in text
+    assert "| no | 1 of 2: plasma lactate looks exchanged |" in text
+
+
+def test_the_page_says_how_many_results_are_of_the_sampler_before(whole_body):
+    old, new = {"code": next(iter(whole_body.SAMPLER_BEFORE))}, {"code": "abc"}
+    assert whole_body.of_sampler_before([new, new]) == ""
+    assert whole_body.of_sampler_before([old, old]).startswith(" All were made before a change of the sampler")
+    assert whole_body.of_sampler_before([old, new, new]).startswith(" 1 of 3 were made before")
 
 
 def test_what_pairs_have_in_common_stays_empty_where_they_do_not_tell(mice):

@@ -18,7 +18,7 @@ from fluxkit.learning import ExperimentSettings, load_model
 from fluxkit.learning.experiments import ExperimentSimulator
 from fluxkit.learning.flux_module import FluxModule
 from fluxkit.learning.vocabulary import build_vocabulary
-from fluxkit.workflows.training import TrainingSettings, describe_card, train
+from fluxkit.workflows.training import TrainingSettings, train
 
 TOY = fluxkit.load_network("toy")
 PRECISE = ExperimentSettings(floor=(0.001, 0.005), slope=0.01, missing=0.2)
@@ -89,12 +89,6 @@ def test_a_training_leaves_weights_and_card(trained):
     labeling = fluxkit.simulate(TOY, TOY.reference_fluxes(), "A_x: 100% [2-13C]", noise=0.01)
     drawn, again = (each.draw(labeling, 30) for each in (model, load_model(TOY, folder)))
     assert all(np.array_equal(a, b) for a, b in zip(drawn, again, strict=True))
-
-
-def test_the_card_names_the_command_only_for_a_bundled_network(trained):
-    card = trained[0].card
-    assert "python -m fluxkit train --network toy" in describe_card(card)
-    assert "--network mine" not in describe_card(card | {"network": "mine"})
 
 
 def test_the_same_seed_gives_the_same_weights_and_touches_no_other_randomness():

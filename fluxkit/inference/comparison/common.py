@@ -84,6 +84,8 @@ def common_fluxes(
         - ``scatter_scale``: scale of the prior of the scatter, in the same unit.
         - ``mean of NAME``: posterior mean of each animal.
 
+        The settings and, by animal, the reasons of those that are not trusted (``untrusted``) are in ``attrs``.
+
     Raises
     ------
     FluxError
@@ -102,7 +104,8 @@ def common_fluxes(
         named = {f"mean of {each}": value for each, value in zip(animals, means, strict=True)}
         rows.append({"flux": name, "unit": unit} | row | named)
     table = pd.DataFrame(rows)
-    table.attrs = {"variation": variation, "scale": scale, "family": family}
+    untrusted = {name: list(each.verdict.reasons) for name, each in animals.items() if not each.verdict.trusted}
+    table.attrs = {"variation": variation, "scale": scale, "family": family, "untrusted": untrusted}
     return table
 
 

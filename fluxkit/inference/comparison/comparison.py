@@ -1,6 +1,7 @@
 """Comparing conditions: which fluxes changed, by how much, and how many of those called may not have changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ class Estimates(Mapping[str, FluxEstimate]):
         threshold: float = 0.0,
         fold: float = 1.0,
         rate: float = RATE,
+        absolute: bool = False,
     ) -> pd.DataFrame:
         """Compare two conditions; see :func:`compare`.
 
@@ -66,6 +68,8 @@ class Estimates(Mapping[str, FluxEstimate]):
             Expressions to compare, by name; every flux by default.
         threshold, fold, rate : float
             Smallest difference and smallest ratio that count, and the false discovery rate.
+        absolute : bool
+            Whether to compare fluxes in the unit of the measured rates.
 
         Raises
         ------
@@ -75,7 +79,7 @@ class Estimates(Mapping[str, FluxEstimate]):
             The samples of a condition are of several tissues, or the comparison is not possible.
         """
         groups = self._members(first), self._members(second)
-        return compare(*groups, quantities, threshold=threshold, fold=fold, rate=rate)
+        return compare(*groups, quantities, threshold=threshold, fold=fold, rate=rate, absolute=absolute)
 
     def common(
         self,
@@ -154,6 +158,7 @@ def compare(
     threshold: float = 0.0,
     fold: float = 1.0,
     rate: float = RATE,
+    absolute: bool = False,
 ) -> pd.DataFrame:
     """Compare two estimates of the same network, or two groups of replicates that were quantified one by one.
 
@@ -180,6 +185,9 @@ def compare(
         threshold too, both have to be passed.
     rate : float
         Which share of the rows that are called changed may be unchanged.
+    absolute : bool
+        Whether to compare fluxes in the unit of the measured rates, expressions of fluxes too. Else they are compared
+        in the unit of the network: where that is relative to an uptake, what changes with the uptake is not seen.
 
     Returns
     -------
@@ -196,19 +204,24 @@ def compare(
         - ``q_value``: share of unchanged quantities among them, where quantities may be unchanged. It is the
           stricter one, and corrects for the number of rows: ask for the quantities that matter, before looking.
         - ``changed``: whether the q-value is at most the rate.
+        - ``trusted``: whether the verdict trusts all estimates that are compared.
 
-        The rate, the threshold, the fold and how many estimates stand on each side are in ``attrs``. See
+        The rate, the threshold, the fold, the unit of the fluxes, how many estimates stand on each side and, by sample,
+        the reasons of those that are not trusted (``untrusted``) are in ``attrs``. See
         :mod:`fluxkit.inference.comparison.false_discovery`.
 
     Raises
     ------
     FluxError
-        The estimates belong to different networks, a group is empty, an expression cannot be read, or a threshold,
-        fold or rate is impossible.
+        The estimates belong to different networks, a group is empty, an expression cannot be read, a threshold, fold
+        or rate is impossible, or absolute fluxes are asked for where rates were not measured, or not in one unit.
     """
     _check_numbers(threshold, fold, rate)
     groups = [[each] if isinstance(each, FluxEstimate) else list(each) for each in (first, second)]
     _check_groups(*groups)
+    unit = groups[0][0].network.flux_unit
+    if absolute:
+        groups, unit = _in_unit_of_rates(groups)
     rows: list[dict[str, object]] = []
     for name, kind, draws in _quantities(groups, quantities):
         if len(draws[0]) == len(draws[1]) == 1:
@@ -224,8 +237,56 @@ def compare(
     table["s_value"] = s_values(errors)
     table["q_value"] = q_values(errors)
     table["changed"] = table["q_value"] <= rate
+    untrusted = {
+        each.sample: list(each.verdict.reasons) for group in groups for each in group if not each.verdict.trusted
+    }
+    table["trusted"] = not untrusted
     table.attrs = {"rate": rate, "threshold": threshold, "fold": fold, "replicates": [len(each) for each in groups]}
+    table.attrs |= {"unit": unit, "absolute": absolute, "untrusted": untrusted}
     return table
+
+
+def compare_both(estimates: Sequence[FluxEstimate]) -> pd.DataFrame | None:
+    """Compare two conditions, absolutely where rates of both tell the scale.
+
+    Parameters
+    ----------
+    estimates : sequence of FluxEstimate
+        What was quantified, in order.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        As from :func:`compare`; nothing where there are not two, or where they are replicates of one condition.
+    """
+    if len(estimates) != 2:
+        return None
+    conditions = {(_coordinate(each, "condition"), _coordinate(each, "tissue")) for each in estimates}
+    if len(conditions) == 1 and conditions != {("", "")}:
+        return None
+    return compare(*estimates, absolute=shares_unit_of_rates(estimates))
+
+
+def shares_unit_of_rates(estimates: Iterable[FluxEstimate]) -> bool:
+    """Say whether rates of all estimates were measured, and in one unit, so that absolute fluxes can be compared."""
+    every = list(estimates)
+    return all("rate_factor" in each.posterior for each in every) and len({*map(_unit_of_rates, every)}) == 1
+
+
+def _unit_of_rates(estimate: FluxEstimate) -> str:
+    return str(estimate.labeling["rate"].attrs["units"])
+
+
+def _in_unit_of_rates(groups: list[list[FluxEstimate]]) -> tuple[list[list[FluxEstimate]], str]:
+    """Return estimates whose posterior is in the unit of the rates, and that unit."""
+    scaled = [[replace(each, posterior=each.absolute_fluxes()) for each in group] for group in groups]
+    units = {each.sample: _unit_of_rates(each) for group in groups for each in group}
+    if len({*units.values()}) > 1:
+        found = ", ".join(f"{unit!r} of {sample!r}" for sample, unit in units.items())
+        raise FluxError(
+            f"the rates are in different units ({found}); give all of them in one (rate_unit=, --rate-unit)."
+        )
+    return scaled, next(iter(units.values())) or "unit of the rates"
 
 
 def _check_numbers(threshold: float, fold: float, rate: float) -> None:

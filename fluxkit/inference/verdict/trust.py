@@ -7,7 +7,7 @@ import xarray as xr
 
 from fluxkit.inference.estimate import Verdict
 from fluxkit.inference.verdict.fit_tests import BUDGET, FitTest
-from fluxkit.labeling.isotopologues import isotopologue_names
+from fluxkit.labeling.isotopologues import value_name
 
 P_VALUE = BUDGET["whole"]
 TOO_GOOD = 0.99
@@ -42,7 +42,8 @@ def judge(
     diagnostics : dict of str to float
         ``rhat_max``, ``ess_min``, ``largest_residual`` and, where known, ``predictive_p_value``.
     fit : xarray.Dataset
-        With ``residual``, ``fragment``, ``mass_shift`` and, where isotopes are told apart, ``isotopes``.
+        With ``residual``, ``experiment``, ``fragment``, ``mass_shift`` and, where isotopes are told apart,
+        ``isotopes``.
     replicates : int
         How many replicates were pooled.
     tests : sequence of FitTest
@@ -107,6 +108,4 @@ def _failed(tests: Sequence[FitTest], already: bool) -> list[str]:
 def _worst(fit: xr.Dataset, count: int = 3) -> str:
     residual = np.abs(fit["residual"].values)
     flat = np.argsort(-np.nan_to_num(residual).ravel())[:count]
-    columns = flat % residual.shape[1]
-    pairs = zip(isotopologue_names(fit)[columns], residual.ravel()[flat], strict=True)
-    return ", ".join(f"{name} ({size:.1f} sd)" for name, size in pairs)
+    return ", ".join(f"{value_name(fit, i)} ({residual.ravel()[i]:.1f} sd)" for i in flat)

@@ -94,7 +94,7 @@ def test_the_table_says_what_cannot_be_told():
     assert table["animals"].tolist() == [3, 1]
     assert np.isnan(table.loc[1, ["mean", "between_sd", "probability_varies", "mean of m0"]].astype(float)).all()
     assert table["unit"].tolist() == ["nmol/h", "nmol/h"]
-    assert table.attrs == {"variation": 0.3, "scale": 0.4, "family": "half-normal"}
+    assert table.attrs == {"variation": 0.3, "scale": 0.4, "family": "half-normal", "untrusted": {}}
     size = np.sqrt(np.mean([5**2, 6**2, 7**2]) + 1)
     assert table.loc[0, "scatter_scale"] == pytest.approx(0.4 * size, rel=0.02)
 

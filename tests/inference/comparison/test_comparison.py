@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from fluxkit.errors import FluxError, UnknownNameError
-from fluxkit.inference import Estimates, FluxEstimate, compare, quantify
+from fluxkit.inference import Estimates, FluxEstimate, Verdict, compare, quantify
+from fluxkit.inference.comparison.comparison import compare_both
 from tests.inference.gaussian_estimates import gaussian_estimate, replicates
 from tests.inference.problems import QUICK, TOY, flux, leaky_toy, toy_labeling
 
@@ -165,7 +166,8 @@ def test_a_threshold_turns_sure_but_small_changes_into_negligible_ones():
         table = compare(first, second, **options)
         assert table["changed"].tolist() == [False, True]
         np.testing.assert_allclose(table["probability_negligible"], [1, 0], atol=1e-6)
-        assert table.attrs == {"rate": 0.05, "threshold": 0.0, "fold": 1.0, "replicates": [1, 1]} | options
+        asked = {"rate": 0.05, "threshold": 0.0, "fold": 1.0, "replicates": [1, 1], "absolute": False} | options
+        assert table.attrs == asked | {"unit": "relative", "untrusted": {}}
 
 
 def test_the_table_has_the_same_columns_for_estimates_and_for_replicates(estimate):
@@ -246,3 +248,61 @@ def test_too_few_replicates_and_mixed_tissues_are_refused():
 def test_impossible_numbers_are_refused(estimate, options, words):
     with pytest.raises(FluxError, match=words):
         compare(estimate, estimate, **options)
+
+
+def with_factor(centres, factor, sd=0.01, unit="nmol/h", **options):
+    """An estimate whose rates say that fluxes times ``factor``, give or take ``sd`` of it, are in ``unit``."""
+    known = gaussian_estimate(centres, 0.01, **options)
+    factors = gaussian_estimate([factor], sd * factor, seed=77).posterior["net_flux"].isel(reaction=0, drop=True)
+    labeling = known.labeling.assign(rate=((), 1.0, {"units": unit}))
+    return replace(known, labeling=labeling, posterior=known.posterior.assign(rate_factor=factors))
+
+
+def test_absolute_fluxes_see_what_relative_ones_cannot():
+    """The uptake, 100 by definition, doubles; so does the second flux, of which the share stays the same."""
+    first, second = with_factor([100, 40], 2.0, sample="a"), with_factor([100, 40], 4.0, sample="b", seed=1)
+    relative = compare(first, second)
+    absolute = Estimates({"a": first, "b": second}).compare("a", "b", absolute=True)
+    assert not relative["changed"].any()
+    assert absolute["changed"].all()
+    np.testing.assert_allclose(absolute["first"], [200, 80], rtol=0.01)
+    np.testing.assert_allclose(absolute["ratio"], 2, rtol=0.01)
+    width = absolute["first_upper"] - absolute["first_lower"]
+    np.testing.assert_allclose(width, 2 * 1.645 * 0.01 * absolute["first"], rtol=0.05)  # that of the factor
+    assert (relative.attrs["unit"], absolute.attrs["unit"]) == ("relative", "nmol/h")
+    share = {"share": "R1 / R0", "both": "R0 + R1"}
+    pd.testing.assert_series_equal(
+        compare(first, second, share, absolute=True).set_index("reaction")["changed"],
+        pd.Series({"share": False, "both": True}, name="changed"),
+        check_names=False,
+    )
+
+
+def test_absolute_fluxes_need_rates_in_one_unit():
+    first = with_factor([100, 40], 2.0, sample="a")
+    with pytest.raises(
+        FluxError, match="'bare' has no measured rates, .* in relative only; quantify it again with rates"
+    ):
+        compare(first, gaussian_estimate([100, 40], sample="bare"), absolute=True)
+    with pytest.raises(FluxError, match=r"different units \('nmol/h' of 'a', 'mmol/h' of 'b'\)"):
+        compare(first, with_factor([100, 40], 2.0, unit="mmol/h", sample="b"), absolute=True)
+
+
+def test_a_comparison_of_what_is_not_trusted_says_so():
+    first, second = gaussian_estimate([1.0], sample="good"), gaussian_estimate([9.0], sample="bad")
+    assert compare(first, second)["trusted"].all()
+    doubtful = replace(second, verdict=Verdict(False, ("the chains have not converged",)))
+    table = compare(first, doubtful)
+    assert not table["trusted"].any()
+    assert table.attrs["untrusted"] == {"bad": ["the chains have not converged"]}
+
+
+def test_two_conditions_are_compared_and_two_replicates_are_not():
+    first, second = (with_factor([100, 40], 2.0, sample=each, condition=each) for each in ("control", "drug"))
+    both = compare_both([first, second])
+    assert both is not None and both.attrs["absolute"]
+    bare = gaussian_estimate([100, 40], sample="bare", condition="drug")
+    relative = compare_both([first, bare])
+    assert relative is not None and not relative.attrs["absolute"]
+    assert compare_both(replicates(np.ones((2, 1)), condition="control")) is None
+    assert compare_both([first]) is None

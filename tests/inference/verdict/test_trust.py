@@ -36,6 +36,13 @@ def test_one_value_far_off_is_named():
     assert verdict.reasons == ("one value lies 6.0 sd off (Lac M+0 (6.0 sd)); check this ion, or mask it",)
 
 
+def test_one_value_far_off_is_named_with_its_experiment_where_there_are_several():
+    one, two = fit(0.1, 0.2, -1.0, 0.1), fit(0.1, 0.2, -6.0, 0.1)
+    both = xr.concat([one, two], "experiment").assign_coords(experiment=["glucose", "glutamine"])
+    (reason,) = judge(40.0, 45.0, 0.7, {**GOOD, "largest_residual": 6.0}, both).reasons
+    assert "(Lac M+0 in glutamine (6.0 sd))" in reason
+
+
 def test_a_fit_that_is_too_good_is_trusted_with_a_remark():
     verdict = judge(20.0, 45.0, 0.9995, GOOD, fit(0.1, 0.1, 0.1, 0.1))
     assert verdict.trusted
