@@ -264,7 +264,8 @@ def compare_both(estimates: Sequence[FluxEstimate]) -> pd.DataFrame | None:
     conditions = {(_coordinate(each, "condition"), _coordinate(each, "tissue")) for each in estimates}
     if len(conditions) == 1 and conditions != {("", "")}:
         return None
-    return compare(*estimates, absolute=shares_unit_of_rates(estimates))
+    first, second = estimates
+    return compare(first, second, absolute=shares_unit_of_rates(estimates))
 
 
 def shares_unit_of_rates(estimates: Iterable[FluxEstimate]) -> bool:
