@@ -226,5 +226,5 @@ def _verdicts(cases: dict[int, dict]) -> str:
     return (
         f"On one core each, with at most 60 s of sampling: R-hat below 1.01 and more than 400 effective draws on every "
         f"parameter in {np.mean((rhat < 1.01) & (ess > 400)):.0%} of {len(lines)} cases, R-hat below 1.05 in "
-        f"{np.mean(rhat < 1.05):.0%} (largest {rhat.max():.3f}). Trusted by the verdict: {trusted:.0%}."
+        f"{np.mean(rhat < 1.05):.1%} (largest {rhat.max():.3f}). Trusted by the verdict: {trusted:.0%}."
     )
