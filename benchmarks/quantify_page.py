@@ -210,12 +210,14 @@ def _widths(found: dict[str, dict[int, dict]]) -> str:
             a, b = (np.array(each[f"{kind}_width"])[chosen] for each in (own, reference))
             ratios.append(a[b > 0] / b[b > 0])
     joined = np.concatenate(ratios)
+    lost = len(found["converged"]) - len(longer)
+    left_out = f"; {lost} more runs stayed above R-hat 1.01 and are left out" if lost else ""
     low, high = np.quantile(joined, [0.05, 0.95])
     means = np.array([np.exp(np.mean(np.log(np.maximum(each, 1e-12)))) for each in ratios])
     return (
         f"Width of the 90 % intervals against runs to R-hat 1.002 or 12,000 draws a chain, {len(both)} cases: median "
         f"ratio {np.median(joined):.3f}, 90 % of all fluxes and cases between {low:.3f} and {high:.3f}; mean of a case "
-        f"between {means.min():.3f} and {means.max():.3f}."
+        f"between {means.min():.3f} and {means.max():.3f}{left_out}."
     )
 
 

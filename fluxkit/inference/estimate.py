@@ -192,18 +192,36 @@ class FluxEstimate:
         Raises
         ------
         FluxError
-            No rates were measured.
+            No rates were measured, or they are in the relative unit of the network.
         """
+        known = f"so its fluxes are known relative to one of them only ({self.network.flux_unit})"
         if "rate_factor" not in self.posterior:
             raise FluxError(
-                f"{self.sample!r} has no measured rates, so its fluxes are known in {self.network.flux_unit} only; "
-                "quantify it again with rates= (--rates), such as the uptake of glucose with its error."
+                f"{self.sample!r} has no measured rates, {known}; quantify it again with rates= (--rates), such as the "
+                "uptake of glucose with its error."
+            )
+        unit = str(self.labeling["rate"].attrs["units"])
+        if not self.has_scale:
+            raise FluxError(
+                f"the rates of {self.sample!r} are in the unit of the network, {known}; give the rates as they were "
+                "measured, in a unit such as nmol/h (rate_unit=, --rate-unit)."
             )
         scaled = self.posterior[["net_flux", "exchange_flux"]] * self.posterior["rate_factor"]
-        unit = str(self.labeling["rate"].attrs["units"]) or "unit of the rates"
         for each in scaled.values():
-            each.attrs["units"] = unit
+            each.attrs["units"] = unit or "unit of the rates"
         return scaled.transpose("chain", "draw", "reaction")
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether measured rates tell the absolute scale of the fluxes.
+
+        Rates in the unit of a network that holds one of its fluxes fixed do not: they are relative to it too.
+        """
+        if "rate_factor" not in self.posterior:
+            return False
+        lower, upper = self.network.net_bounds
+        relative = bool(((lower == upper) & (lower != 0)).any())
+        return not (relative and self.labeling["rate"].attrs.get("absolute", 0))
 
     def draws(self, count: int = 200) -> xr.Dataset:
         """Return posterior draws that are spread evenly over chains and time, for what is costly to compute of each.

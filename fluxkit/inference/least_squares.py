@@ -27,6 +27,7 @@ _UNFINISHED = (
     f"the best fit was still falling after {EVALUATIONS} evaluations, so there may be a better one; give more starts, "
     "or compare it with quantify"
 )
+UNFINISHED_REFITS = 0.1  # share beyond which it is said
 PENALTY = 100.0  # residual per unit of rounded flux beyond a bound
 _OF_CHAINS = ("rhat_max", "ess_min", "acceptance", "draws", "gradients", "seconds")
 _REACH = 4.0  # of exchange and weight coordinates: beyond, nothing changes
@@ -153,7 +154,8 @@ def fit_fluxes(
     FluxEstimate or Estimates
         The posterior holds the Monte Carlo refits as one chain. They ignore the prior, so a flux that the data do not
         determine lands anywhere between its bounds. ``diagnostics`` counts the starts and refits that the solver did
-        not bring to a minimum (``starts_unconverged``, ``refits_unconverged``); a remark says it of the best fit.
+        not bring to a minimum (``starts_unconverged``, ``refits_unconverged``); remarks say it of the best fit,
+        and of more than a tenth of the refits.
 
     Raises
     ------
@@ -204,10 +206,15 @@ def _fit_one(
         "starts_unconverged": float(np.count_nonzero(~fits.converged)),
         "refits_unconverged": float(sum(not each.converged[0] for each in again)),
     }
-    remarks = () if fits.converged[0] else (_UNFINISHED,)
+    remarks = [] if fits.converged[0] else [_UNFINISHED]
+    if extra["refits_unconverged"] > UNFINISHED_REFITS * monte_carlo:
+        remarks.append(
+            f"{extra['refits_unconverged']:.0f} of {monte_carlo} refits were still falling after {REFIT_EVALUATIONS} "
+            "evaluations, so intervals may be too narrow; compare them with quantify"
+        )
     method = {"kind": "least squares", "seed": seed, "starts": {"prior": starts}, "refits": monte_carlo}
     estimate = assemble(
-        density, labeling, name, refined, chains, rng, extra, remarks, method=method, most_probable=False
+        density, labeling, name, refined, chains, rng, extra, tuple(remarks), method=method, most_probable=False
     )
     kept = {key: value for key, value in estimate.diagnostics.items() if key not in _OF_CHAINS}
     return replace(estimate, diagnostics=kept)

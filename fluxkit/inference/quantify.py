@@ -69,7 +69,7 @@ def quantify(
         one, or ``None`` for none.
     rates : mapping, DataFrame or path, optional
         Measured uptake, secretion or growth with standard deviations, see :func:`fluxkit.with_rates`; a dataset may
-        hold them already.
+        hold them already, and then takes no others.
     rate_unit : str
         Unit of the rates; that of the network's fluxes puts both on one scale, else the common factor is found.
     pool : bool

@@ -267,7 +267,8 @@ def _compared(comparison: pd.DataFrame, cite: Citations) -> str:
         words += ", with the scatter between replicates that were quantified one by one"
     else:
         words += " by pairing the draws of both posteriors"
-    words += f", in {said['unit']}, the unit of the measured rates" if said.get("absolute") else ""
+    if said.get("absolute"):
+        words += f", in the unit of the measured rates{' (' + said['unit'] + ')' if said['unit'] else ''}"
     if "rate" not in said:
         return f"{words}."
     least = [f"{said['threshold']:.3g}"] if said.get("threshold", 0.0) > 0 else []

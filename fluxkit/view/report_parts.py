@@ -335,18 +335,22 @@ def comparison_rule(comparison: pd.DataFrame) -> str:
         From :func:`fluxkit.inference.compare`; its ``attrs`` hold the rate and the smallest change that counts.
     """
     said = comparison.attrs
+    names = ", ".join(map(repr, said.get("untrusted", ())))
+    doubt = (
+        ""
+        if "trusted" not in comparison or comparison["trusted"].all()
+        else (f"The verdict does not trust {names or 'what is compared'}, so this comparison cannot be trusted either.")
+    )
     if "rate" not in said:
-        return ""
+        return doubt
     least = [f"{said['threshold']:.3g} (in the unit of the row)"] if said.get("threshold", 0.0) > 0 else []
     least += [f"a factor of {said['fold']:.3g}"] if said.get("fold", 1.0) > 1 else []
     beyond = f" by more than {' and '.join(least)}" if least else ""
-    unit = f" Fluxes are in {said['unit']}." if said.get("unit") else ""
-    names = ", ".join(map(repr, said.get("untrusted", ())))
-    doubt = f" The verdict does not trust {names}, so this comparison cannot be trusted either." if names else ""
+    unit = f" Unit of fluxes: {said['unit']}." if said.get("unit") and set(comparison["kind"]) != {"quantity"} else ""
     return (
         f"Coloured is what changed{beyond} at a false discovery rate of {100 * said['rate']:.3g} %: at most this share "
         "of the coloured rows is expected not to have changed. The probability is that of one row alone; the q-value "
-        f"counts how many were compared.{unit}{doubt}"
+        f"counts how many were compared.{unit} {doubt}".rstrip()
     )
 
 

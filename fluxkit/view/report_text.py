@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fluxkit.inference.comparison.comparison import shares_unit_of_rates
+from fluxkit.inference.comparison.absolute import shares_unit_of_rates
 from fluxkit.inference.verdict.trust import P_VALUE, TOO_GOOD
 from fluxkit.view.figure_tables import interval_table
 

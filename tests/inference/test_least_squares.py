@@ -68,7 +68,9 @@ def test_a_fit_that_did_not_end_is_counted_and_said(monkeypatch):
     estimate = fit_fluxes(toy_labeling(), TOY, starts=3, monte_carlo=4)
     assert estimate.diagnostics["starts_unconverged"] == 3
     assert estimate.diagnostics["refits_unconverged"] == 4
-    assert any("still falling" in each for each in estimate.verdict.remarks)
+    remarks = "; ".join(estimate.verdict.remarks)
+    assert "the best fit was still falling" in remarks
+    assert "4 of 4 refits were still falling" in remarks
 
 
 def test_points_end_inside_the_polytope():

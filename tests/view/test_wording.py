@@ -50,6 +50,7 @@ def test_the_report_shows_q_values_and_says_what_is_called(table):
     plain = table.copy()
     plain.attrs = {}
     assert comparison_rule(plain) == ""
+    assert "does not trust what is compared" in comparison_rule(plain.assign(trusted=False))
     assert "q-value" not in comparison_rows(plain.drop(columns=["q_value", "changed"]))
 
 
@@ -71,4 +72,4 @@ def test_what_is_not_trusted_is_said_beside_every_change():
         compare(first, doubtful)
     )
     assert "trust" not in comparison_rule(compare(first, second))
-    assert "Fluxes are in relative." in comparison_rule(compare(first, second))
+    assert "Unit of fluxes: relative." in comparison_rule(compare(first, second))

@@ -1,13 +1,13 @@
 """Comparing conditions: which fluxes changed, by how much, and how many of those called may not have changed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fluxkit.errors import FluxError, UnknownNameError, suggest
+from fluxkit.inference.comparison.absolute import in_unit_of_rates, shares_unit_of_rates
 from fluxkit.inference.comparison.common import Quantities, common_fluxes
 from fluxkit.inference.comparison.difference import describe_difference, interval, pair_draws
 from fluxkit.inference.comparison.false_discovery import q_values, s_values
@@ -187,7 +187,8 @@ def compare(
         Which share of the rows that are called changed may be unchanged.
     absolute : bool
         Whether to compare fluxes in the unit of the measured rates, expressions of fluxes too. Else they are compared
-        in the unit of the network: where that is relative to an uptake, what changes with the uptake is not seen.
+        in the unit of the network: where that is relative to an uptake, what changes with the uptake is not seen. Rates
+        count as measured in each condition, so one measurement for both tells no difference in scale.
 
     Returns
     -------
@@ -214,14 +215,16 @@ def compare(
     ------
     FluxError
         The estimates belong to different networks, a group is empty, an expression cannot be read, a threshold, fold
-        or rate is impossible, or absolute fluxes are asked for where rates were not measured, or not in one unit.
+        or rate is impossible, or absolute fluxes are asked for where rates do not tell the scale, are not in one unit,
+        or are shared by replicates.
     """
     _check_numbers(threshold, fold, rate)
     groups = [[each] if isinstance(each, FluxEstimate) else list(each) for each in (first, second)]
     _check_groups(*groups)
     unit = groups[0][0].network.flux_unit
     if absolute:
-        groups, unit = _in_unit_of_rates(groups)
+        _check_without_factor(quantities)
+        groups, unit = in_unit_of_rates(groups)
     rows: list[dict[str, object]] = []
     for name, kind, draws in _quantities(groups, quantities):
         if len(draws[0]) == len(draws[1]) == 1:
@@ -237,9 +240,9 @@ def compare(
     table["s_value"] = s_values(errors)
     table["q_value"] = q_values(errors)
     table["changed"] = table["q_value"] <= rate
-    untrusted = {
-        each.sample: list(each.verdict.reasons) for group in groups for each in group if not each.verdict.trusted
-    }
+    untrusted: dict[str, list[str]] = {}
+    for each in (each for group in groups for each in group if not each.verdict.trusted):
+        untrusted.setdefault(each.sample, []).extend(each.verdict.reasons)
     table["trusted"] = not untrusted
     table.attrs = {"rate": rate, "threshold": threshold, "fold": fold, "replicates": [len(each) for each in groups]}
     table.attrs |= {"unit": unit, "absolute": absolute, "untrusted": untrusted}
@@ -268,28 +271,6 @@ def compare_both(estimates: Sequence[FluxEstimate]) -> pd.DataFrame | None:
     return compare(first, second, absolute=shares_unit_of_rates(estimates))
 
 
-def shares_unit_of_rates(estimates: Iterable[FluxEstimate]) -> bool:
-    """Say whether rates of all estimates were measured, and in one unit, so that absolute fluxes can be compared."""
-    every = list(estimates)
-    return all("rate_factor" in each.posterior for each in every) and len({*map(_unit_of_rates, every)}) == 1
-
-
-def _unit_of_rates(estimate: FluxEstimate) -> str:
-    return str(estimate.labeling["rate"].attrs["units"])
-
-
-def _in_unit_of_rates(groups: list[list[FluxEstimate]]) -> tuple[list[list[FluxEstimate]], str]:
-    """Return estimates whose posterior is in the unit of the rates, and that unit."""
-    scaled = [[replace(each, posterior=each.absolute_fluxes()) for each in group] for group in groups]
-    units = {each.sample: _unit_of_rates(each) for group in groups for each in group}
-    if len({*units.values()}) > 1:
-        found = ", ".join(f"{unit!r} of {sample!r}" for sample, unit in units.items())
-        raise FluxError(
-            f"the rates are in different units ({found}); give all of them in one (rate_unit=, --rate-unit)."
-        )
-    return scaled, next(iter(units.values())) or "unit of the rates"
-
-
 def _check_numbers(threshold: float, fold: float, rate: float) -> None:
     if not 0 <= threshold < np.inf:
         raise FluxError(f"threshold = {threshold}: the smallest difference that counts is 0 or more.")
@@ -297,6 +278,15 @@ def _check_numbers(threshold: float, fold: float, rate: float) -> None:
         raise FluxError(f"fold = {fold}: the smallest ratio that counts is 1 or more; 1.2 asks for a change by 20 %.")
     if not 0 < rate < 1:
         raise FluxError(f"rate = {rate}: a false discovery rate lies between 0 and 1, such as 0.05.")
+
+
+def _check_without_factor(quantities: Mapping[str, str] | None) -> None:
+    for name, expression in (quantities or {}).items():
+        if "rate_factor" in expression:
+            raise FluxError(
+                f"quantity {name!r}: with absolute=True fluxes are in the unit of the rates already; leave rate_factor "
+                f"out of {expression!r}."
+            )
 
 
 def _check_groups(first: list[FluxEstimate], second: list[FluxEstimate]) -> None:

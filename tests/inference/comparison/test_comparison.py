@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import fluxkit
 from fluxkit.errors import FluxError, UnknownNameError
 from fluxkit.inference import Estimates, FluxEstimate, Verdict, compare, quantify
 from fluxkit.inference.comparison.comparison import compare_both
@@ -254,7 +255,9 @@ def with_factor(centres, factor, sd=0.01, unit="nmol/h", **options):
     """An estimate whose rates say that fluxes times ``factor``, give or take ``sd`` of it, are in ``unit``."""
     known = gaussian_estimate(centres, 0.01, **options)
     factors = gaussian_estimate([factor], sd * factor, seed=77).posterior["net_flux"].isel(reaction=0, drop=True)
-    labeling = known.labeling.assign(rate=((), 1.0, {"units": unit}))
+    measured = {"rate": ("measured_reaction", [100 * factor], {"units": unit, "absolute": 0})}
+    measured["rate_sd"] = ("measured_reaction", [sd * 100 * factor], {})
+    labeling = known.labeling.assign(measured)
     return replace(known, labeling=labeling, posterior=known.posterior.assign(rate_factor=factors))
 
 
@@ -280,9 +283,7 @@ def test_absolute_fluxes_see_what_relative_ones_cannot():
 
 def test_absolute_fluxes_need_rates_in_one_unit():
     first = with_factor([100, 40], 2.0, sample="a")
-    with pytest.raises(
-        FluxError, match="'bare' has no measured rates, .* in relative only; quantify it again with rates"
-    ):
+    with pytest.raises(FluxError, match=r"'bare' has no measured rates, .* \(relative\); quantify it again with rates"):
         compare(first, gaussian_estimate([100, 40], sample="bare"), absolute=True)
     with pytest.raises(FluxError, match=r"different units \('nmol/h' of 'a', 'mmol/h' of 'b'\)"):
         compare(first, with_factor([100, 40], 2.0, unit="mmol/h", sample="b"), absolute=True)
@@ -298,7 +299,7 @@ def test_a_comparison_of_what_is_not_trusted_says_so():
 
 
 def test_two_conditions_are_compared_and_two_replicates_are_not():
-    first, second = (with_factor([100, 40], 2.0, sample=each, condition=each) for each in ("control", "drug"))
+    first, second = with_factor([100, 40], 2.0, condition="control"), with_factor([100, 40], 2.1, condition="drug")
     both = compare_both([first, second])
     assert both is not None and both.attrs["absolute"]
     bare = gaussian_estimate([100, 40], sample="bare", condition="drug")
@@ -306,3 +307,38 @@ def test_two_conditions_are_compared_and_two_replicates_are_not():
     assert relative is not None and not relative.attrs["absolute"]
     assert compare_both(replicates(np.ones((2, 1)), condition="control")) is None
     assert compare_both([first]) is None
+    shared = compare_both([first, with_factor([100, 40], 2.0, condition="drug")])
+    assert shared is not None and not shared.attrs["absolute"]  # one measurement for both tells no difference
+
+
+def test_units_are_compared_though_samples_have_one_name():
+    with pytest.raises(FluxError, match="different units .'nmol/h' of 'sample', 'mmol/h' of 'sample'."):
+        compare(with_factor([100, 40], 2.0), with_factor([100, 40], 2.0, unit="mmol/h"), absolute=True)
+
+
+def test_replicates_that_share_a_rate_are_not_compared_absolutely():
+    """Its error would be averaged away as if it had been measured once for each."""
+    first = [with_factor([100, 40], 2.0, sample=f"a{i}", seed=i) for i in range(3)]
+    second = [with_factor([100, 40], 4.0 + 0.1 * i, sample=f"b{i}", seed=i) for i in range(3)]
+    with pytest.raises(
+        FluxError, match="the replicates 'a0' and 'a1' have the same rates, .* give the rates by sample"
+    ):
+        compare(first, second, absolute=True)
+    own = [with_factor([100, 40], 2.0 + 0.05 * i, sample=f"a{i}", seed=i) for i in range(3)]
+    assert compare(own, second, absolute=True)["changed"].all()
+
+
+def test_rates_in_the_relative_unit_of_the_network_tell_no_scale(estimate):
+    labeling = fluxkit.with_rates(estimate.labeling, {"v6": (80.0, 4.0)}, TOY, unit=TOY.flux_unit)
+    known = quantify(labeling, TOY, model=None, settings=QUICK)
+    assert isinstance(known, FluxEstimate)
+    with pytest.raises(FluxError, match="are in the unit of the network, .* give the rates as they were measured"):
+        known.absolute_fluxes()
+    both = compare_both([known, known])
+    assert both is not None and not both.attrs["absolute"]
+
+
+def test_a_factor_is_not_applied_twice():
+    one = with_factor([100, 40], 2.0)
+    with pytest.raises(FluxError, match="'x': .* leave rate_factor out of 'rate_factor"):
+        compare(one, one, {"x": "rate_factor * R1"}, absolute=True)
