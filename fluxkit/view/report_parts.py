@@ -336,11 +336,9 @@ def comparison_rule(comparison: pd.DataFrame) -> str:
     """
     said = comparison.attrs
     names = ", ".join(map(repr, said.get("untrusted", ())))
-    doubt = (
-        ""
-        if "trusted" not in comparison or comparison["trusted"].all()
-        else (f"The verdict does not trust {names or 'what is compared'}, so this comparison cannot be trusted either.")
-    )
+    trusted = "trusted" not in comparison or bool(comparison["trusted"].to_numpy(dtype=bool).all())
+    doubted = names or "what is compared"
+    doubt = "" if trusted else f"The verdict does not trust {doubted}, so this comparison cannot be trusted either."
     if "rate" not in said:
         return doubt
     least = [f"{said['threshold']:.3g} (in the unit of the row)"] if said.get("threshold", 0.0) > 0 else []
