@@ -95,6 +95,7 @@ def synthetic_estimate(name: str = "ccm", sample: str = "control", seed: int = 0
             trusted=True, reasons=("chi-square agrees with the noise (p = 0.42).", "all chains agree."), remarks=()
         ),
         sample=sample,
+        has_scale=False,  # no measured rates
         method=SYNTHETIC_METHOD,
     )
 
