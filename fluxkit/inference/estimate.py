@@ -1,7 +1,7 @@
 """The flux estimate: posterior draws, refined best fit, intervals, fit and verdict of one condition."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -219,9 +219,7 @@ class FluxEstimate:
         """
         if "rate_factor" not in self.posterior:
             return False
-        lower, upper = self.network.net_bounds
-        relative = bool(((lower == upper) & (lower != 0)).any())
-        return not (relative and self.labeling["rate"].attrs.get("absolute", 0))
+        return not (self.network.fixed_fluxes and self.labeling["rate"].attrs.get("absolute", 0))
 
     def draws(self, count: int = 200) -> xr.Dataset:
         """Return posterior draws that are spread evenly over chains and time, for what is costly to compute of each.
@@ -347,6 +345,21 @@ def _plain(dataset: xr.Dataset) -> xr.Dataset:
     """Return what was read as it was written: attributes are numbers of Python again."""
     attrs = {name: each.item() if isinstance(each, np.generic) else each for name, each in dataset.attrs.items()}
     return dataset.drop_encoding().drop_attrs(deep=False).assign_attrs(attrs)
+
+
+def untrusted_reasons(named: Iterable[tuple[str, FluxEstimate]]) -> dict[str, list[str]]:
+    """Return why the verdict does not trust some estimates, by name; those that it trusts are left out.
+
+    Parameters
+    ----------
+    named : iterable of str and FluxEstimate
+        Names with estimates; reasons of several of one name come together.
+    """
+    found: dict[str, list[str]] = {}
+    for name, each in named:
+        if not each.verdict.trusted:
+            found.setdefault(name, []).extend(each.verdict.reasons)
+    return found
 
 
 def write_fluxes(estimates: Mapping[str, FluxEstimate], path: str | Path) -> Path:

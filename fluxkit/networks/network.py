@@ -271,11 +271,15 @@ class Network:
         return _frozen([each.lower for each in rules]), _frozen([each.upper for each in rules])
 
     @cached_property
+    def fixed_fluxes(self) -> dict[str, float]:
+        """Net fluxes other than zero that equal bounds fix, by reaction: what the others are relative to."""
+        bounds = zip(self.reaction_names, *self.net_bounds, strict=True)
+        return {name: float(lower) for name, lower, upper in bounds if lower == upper != 0}
+
+    @cached_property
     def normalising_flux(self) -> float:
         """The size to which fluxes are scaled: the largest flux fixed by equal bounds, else 1."""
-        lower, upper = self.net_bounds
-        fixed = np.abs(lower[(lower == upper) & (lower != 0)])
-        return float(fixed.max()) if fixed.size else 1.0
+        return max(map(abs, self.fixed_fluxes.values()), default=1.0)
 
     @cached_property
     def exchange_bounds(self) -> tuple[np.ndarray, np.ndarray]:

@@ -44,9 +44,7 @@ def limits_of(estimates: Mapping[str, Any]) -> list[str]:
     limits = []
     networks = {each.network.name: each.network for each in estimates.values()}
     for network in networks.values():
-        lower, upper = network.net_bounds
-        fixed = [f"{network.reaction_names[i]} = {lower[i]:g}" for i in np.flatnonzero((lower == upper) & (lower != 0))]
-        if fixed:
+        if fixed := [f"{name} = {flux:g}" for name, flux in network.fixed_fluxes.items()]:
             tail = _between_samples(estimates) if len(estimates) > 1 else ""
             limits.append(f"Fluxes are relative to {', '.join(fixed)} ({network.flux_unit}).{tail}")
     for name, each in estimates.items():

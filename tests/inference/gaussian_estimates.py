@@ -27,7 +27,7 @@ def gaussian_estimate(
         fingerprint=f"normal {len(centres)}",
         reactions=[SimpleNamespace(name=each, reversible=False) for each in names],
         reaction_names=names,
-        net_bounds=(np.full(len(centres), -np.inf), np.full(len(centres), np.inf)),
+        fixed_fluxes={},
         reversible=np.zeros(len(centres), dtype=bool),
     )
     dims = ("chain", "draw", "reaction")

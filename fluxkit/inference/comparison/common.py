@@ -12,7 +12,7 @@ from fluxkit.inference.comparison.between_animals import FAMILIES, common_poster
 from fluxkit.inference.comparison.one_network import check_one_network
 from fluxkit.inference.comparison.replicate_means import summarise_draws
 from fluxkit.inference.comparison.without_prior import without_prior
-from fluxkit.inference.estimate import LEVEL, FluxEstimate
+from fluxkit.inference.estimate import LEVEL, FluxEstimate, untrusted_reasons
 
 Quantity = str | Callable[[xr.Dataset], xr.DataArray | np.ndarray]
 Quantities = Mapping[str, Quantity] | Sequence[str]
@@ -104,7 +104,7 @@ def common_fluxes(
         named = {f"mean of {each}": value for each, value in zip(animals, means, strict=True)}
         rows.append({"flux": name, "unit": unit} | row | named)
     table = pd.DataFrame(rows)
-    untrusted = {name: list(each.verdict.reasons) for name, each in animals.items() if not each.verdict.trusted}
+    untrusted = untrusted_reasons(animals.items())
     table.attrs = {"variation": variation, "scale": scale, "family": family, "untrusted": untrusted}
     return table
 

@@ -13,7 +13,7 @@ from fluxkit.inference.comparison.difference import describe_difference, interva
 from fluxkit.inference.comparison.false_discovery import q_values, s_values
 from fluxkit.inference.comparison.one_network import check_one_network
 from fluxkit.inference.comparison.replicate_means import draw_means, summarise_draws
-from fluxkit.inference.estimate import FluxEstimate, write_fluxes
+from fluxkit.inference.estimate import FluxEstimate, untrusted_reasons, write_fluxes
 
 RATE = 0.05
 
@@ -240,9 +240,7 @@ def compare(
     table["s_value"] = s_values(errors)
     table["q_value"] = q_values(errors)
     table["changed"] = table["q_value"] <= rate
-    untrusted: dict[str, list[str]] = {}
-    for each in (each for group in groups for each in group if not each.verdict.trusted):
-        untrusted.setdefault(each.sample, []).extend(each.verdict.reasons)
+    untrusted = untrusted_reasons((each.sample, each) for group in groups for each in group)
     table["trusted"] = not untrusted
     table.attrs = {"rate": rate, "threshold": threshold, "fold": fold, "replicates": [len(each) for each in groups]}
     table.attrs |= {"unit": unit, "absolute": absolute, "untrusted": untrusted}
